@@ -1,0 +1,1 @@
+"""Records and pictures become hash codes. Only this package imports torch."""

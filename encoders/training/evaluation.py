@@ -1,0 +1,149 @@
+"""Figures of retrieval: hit rate at 10 with ties shared out, its interval, and what chance would give."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encoders.heads import RidgeConseHead
+from encoders.towers import Floats
+from encoders.training.features import Collection
+from mappings.code import distances, pack_signs
+
+K = 10
+Doubles = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured value: hit rate at 10 of `queries` queries, with its 95 % bootstrap interval."""
+
+    source: str
+    direction: str  # text-image: words find pictures
+    relevant: str  # what counts as found: the paired one, or any of the same label
+    method: str
+    form: str  # float, or the bits of the code
+    queries: int
+    database: int
+    chance: float
+    hit: float
+    low: float
+    high: float
+
+    def document(self) -> dict[str, object]:
+        """As `model.json` keeps it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One direction on one source: which items ask, which answer, and which of the pairs are relevant, bool [q, d].
+
+    An item never finds itself where `own` is true (a picture looking for pictures).
+    """
+
+    source: str
+    query: str
+    stored: str
+    relevant: Flags
+    kind: str
+    asking: NDArray[np.int64]  # rows that ask, [q]
+    answering: NDArray[np.int64]  # rows that are searched, [d]
+    own: bool
+
+    @property
+    def direction(self) -> str:
+        """As in `Figure`."""
+        return f"{'text' if self.query == 'caption' else self.query}-{'text' if self.stored in TEXTS else self.stored}"
+
+
+TEXTS = ("caption", "words")
+
+
+def tasks(collection: Collection) -> list[Task]:
+    """All directions that the source allows."""
+    source = collection.samples[0].source
+    everyone = np.arange(len(collection.samples))
+    paired = np.eye(len(everyone), dtype=bool)
+    result = [
+        Task(source, "caption", "image", paired, "pair", everyone, everyone, False),
+        Task(source, "image", "caption", paired, "pair", everyone, everyone, False),
+    ]
+    worded = np.flatnonzero(np.abs(collection.words).sum(axis=1) > 0)
+    labels = np.array([sample.label for sample in collection.samples])
+    alike = (labels[:, None] == labels) & (labels != "")[:, None] & ~paired
+    asking = np.flatnonzero(alike.any(axis=1))
+    if len(worded) >= 100:  # Standard Ebooks has other words for its 41 paintings only
+        result.append(Task(source, "caption", "words", paired[np.ix_(worded, worded)], "pair", worded, worded, False))
+    else:
+        result.append(Task(source, "caption", "caption", alike[asking], "label", asking, everyone, True))
+    return [*result, Task(source, "image", "image", alike[asking], "label", asking, everyone, True)]
+
+
+def hits(apart: Doubles, relevant: Flags) -> Doubles:
+    """Chance that a relevant item stands among the first 10, ties being in random order. [q, n], [q, n] -> [q]
+
+    Items closer than the tenth distance are all in; those at it share the places that are left, so the chance to miss
+    is hypergeometric.
+    """
+    tenth = np.partition(apart, K - 1, axis=1)[:, K - 1 : K]
+    inside, tied = apart < tenth, apart == tenth
+    places = K - inside.sum(axis=1)
+    return np.where(
+        (inside & relevant).any(axis=1), 1.0, 1 - _miss(tied.sum(axis=1), (tied & relevant).sum(axis=1), places)
+    )
+
+
+def _miss(items: NDArray[np.int64], wanted: NDArray[np.int64], places: NDArray[np.int64]) -> Doubles:
+    """Chance that `places` draws from `items` hold none of the `wanted`, element by element."""
+    miss = np.ones(len(items))
+    for drawn in range(K):
+        share = (items - wanted - drawn) / np.maximum(items - drawn, 1)
+        miss *= np.where(drawn < places, np.clip(share, 0, 1), 1)
+    return miss
+
+
+def measure(task: Task, found: Doubles, *, method: str, form: str) -> Figure:
+    """Sum up the queries' `hits`."""
+    rng = np.random.default_rng(0)
+    means = found[rng.integers(0, len(found), (1000, len(found)))].mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    database = len(task.answering)
+    pool = np.full(len(found), database - task.own)
+    chance = 1 - _miss(pool, task.relevant.sum(axis=1), np.full(len(found), K)).mean()
+    numbers = (round(float(value), 4) for value in (chance, found.mean(), low, high))
+    return Figure(task.source, task.direction, task.kind, method, form, len(found), database, *numbers)
+
+
+def apart_floats(task: Task, head: RidgeConseHead, collection: Collection) -> Doubles:
+    """Cosine distance before any bit is taken: the upper bound. [q, n]"""
+    sides = {name: _common(head, collection, name) for name in {task.query, task.stored}}
+    return _without_self(
+        task, 1 - (sides[task.query][task.asking] @ sides[task.stored][task.answering].T).astype(np.float64)
+    )
+
+
+def apart_bits(task: Task, head: RidgeConseHead, collection: Collection) -> Doubles:
+    """Hamming distance. [q, n]"""
+    sides = {name: _packed(head, collection, name) for name in {task.query, task.stored}}
+    return _without_self(
+        task, distances(sides[task.query][task.asking], sides[task.stored][task.answering]).astype(np.float64)
+    )
+
+
+def _without_self(task: Task, apart: Doubles) -> Doubles:
+    if task.own:
+        apart[np.arange(len(task.asking)), task.asking] = np.inf
+    return apart
+
+
+def _common(head: RidgeConseHead, collection: Collection, side: str) -> Floats:
+    if side == "image":
+        return head.image(collection.picture)
+    return head.text(collection.caption if side == "caption" else collection.words)
+
+
+def _packed(head: RidgeConseHead, collection: Collection, side: str) -> NDArray[np.uint8]:
+    common = _common(head, collection, side)
+    return pack_signs(head.relax_image(common) if side == "image" else head.relax_text(common))

@@ -1,0 +1,1 @@
+"""The catalogue's side: engine, sources, attaching, writing, searching, the command line."""

@@ -1,0 +1,206 @@
+"""What `attach` makes sure of before it changes anything: each check passes or refuses, with what to do."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from integration.engine.client import Cluster, part
+from mappings.errors import EngineRefused, UnknownIndexError
+from mappings.fields import OBJECT, PARTS, space_mapping
+from mappings.profile import TargetProfile
+
+ADDED_FIELDS = len(PARTS) + 3  # the parts, `source`, the space's object, our object
+BLOCKS = ("read_only", "read_only_allow_delete", "write", "metadata", "read")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: `why` tells what was found, `do` what helps where it refused."""
+
+    name: str
+    ok: bool
+    why: str
+    do: str = ""
+
+
+def of_index(
+    cluster: Cluster, index: str, space: str, profile: TargetProfile, *, allow_final_pipeline: bool
+) -> Iterator[Check]:
+    """Every check of one concrete index, in the order in which they are printed."""
+    answer = cluster.request("GET", f"/{part(index)}", params={"flat_settings": "true"})[index]
+    settings: Mapping[str, Any] = answer["settings"]
+    mapping: Mapping[str, Any] = answer["mappings"]
+    yield _is_catalogue(index)
+    yield _blocks(settings)
+    yield _source(mapping)
+    yield _derived_source(settings)
+    yield _data_stream(cluster, index)
+    yield _follower(settings)
+    yield _final_pipeline(settings, allow_final_pipeline)
+    yield _own_object(mapping, space)
+    yield _field_limit(settings, mapping, space)
+    yield _profile_fields(mapping, profile)
+    yield scripts_allowed(cluster)
+
+
+def _is_catalogue(index: str) -> Check:
+    hidden = index.startswith(".")
+    return Check(
+        "catalogue-index",
+        not hidden,
+        f"{index} is {'a system or hidden index' if hidden else 'an ordinary index'}",
+        "name the index that the catalogue searches",
+    )
+
+
+def _blocks(settings: Mapping[str, Any]) -> Check:
+    set_ = [name for name in BLOCKS if str(settings.get(f"index.blocks.{name}")).lower() == "true"]
+    snapshot = settings.get("index.store.type") == "remote_snapshot"
+    found = [f"index.blocks.{name}" for name in set_] + (["a searchable snapshot"] * snapshot)
+    return Check(
+        "writable",
+        not found,
+        f"blocked by {', '.join(found)}" if found else "no write block",
+        "lift the block (PUT <index>/_settings), or free disk space, and run attach again",
+    )
+
+
+def _source(mapping: Mapping[str, Any]) -> Check:
+    source = mapping.get("_source", {})
+    wrong = [name for name in ("includes", "excludes") if source.get(name)]
+    off = source.get("enabled") is False
+    said = "_source is switched off" if off else f"_source is filtered by {', '.join(wrong)}"
+    return Check(
+        "source-whole",
+        not (off or wrong),
+        said if off or wrong else "_source is whole",
+        "writing back would lose what _source does not hold; use an index with a whole _source",
+    )
+
+
+def _derived_source(settings: Mapping[str, Any]) -> Check:
+    derived = str(settings.get("index.derived_source.enabled")).lower() == "true"
+    return Check(
+        "source-stored",
+        not derived,
+        "_source is derived from doc values" if derived else "_source is stored as it came",
+        "its bytes cannot be kept as they are; use an index without index.derived_source",
+    )
+
+
+def _data_stream(cluster: Cluster, index: str) -> Check:
+    try:
+        streams = cluster.request("GET", "/_data_stream").get("data_streams", [])
+    except EngineRefused:  # the engine knows no data streams, or we may not ask
+        streams = []
+    of = [stream["name"] for stream in streams if index in [i["index_name"] for i in stream["indices"]]]
+    return Check(
+        "no-data-stream",
+        not of,
+        f"it belongs to data stream {of[0]}" if of else "no data stream",
+        "data streams take no updates; use an ordinary index",
+    )
+
+
+def _follower(settings: Mapping[str, Any]) -> Check:
+    follows = any(".replication.follower." in name or name.startswith("index.xpack.ccr.") for name in settings)
+    return Check(
+        "no-follower",
+        not follows,
+        "it follows another cluster's index" if follows else "it follows no other index",
+        "attach to the leading index; the follower gets the codes with its documents",
+    )
+
+
+def _final_pipeline(settings: Mapping[str, Any], allowed: bool) -> Check:
+    name = settings.get("index.final_pipeline", "_none")
+    has = name not in ("_none", "")
+    return Check(
+        "no-final-pipeline",
+        not has or allowed,
+        f"final_pipeline {name} runs on every write, ours too" if has else "no final_pipeline",
+        "make sure that it may run again on a document it made; then add --allow-final-pipeline",
+    )
+
+
+def _own_object(mapping: Mapping[str, Any], space: str) -> Check:
+    """A field of our name must be ours: an object of objects whose members are our kind of fields."""
+    field = mapping.get("properties", {}).get(OBJECT)
+    wanted = space_mapping(space)["properties"][OBJECT]["properties"][space]["properties"]
+    foreign = field is not None and not all(
+        entry.get("properties")
+        and set(wanted) <= set(entry["properties"])
+        and all(entry["properties"][name]["type"] == wanted[name]["type"] for name in wanted)
+        for entry in field.get("properties", {"": {}}).values()
+    )
+    return Check(
+        "field-name-free",
+        not foreign,
+        f"the index has a field {OBJECT!r} that is not ours" if foreign else f"the field {OBJECT!r} is free or ours",
+        f"rename that field; {OBJECT!r} is the one name that Crosshatch writes to",
+    )
+
+
+def _field_limit(settings: Mapping[str, Any], mapping: Mapping[str, Any], space: str) -> Check:
+    limit = int(settings.get("index.mapping.total_fields.limit", 1000))
+    there = space in mapping.get("properties", {}).get(OBJECT, {}).get("properties", {})
+    after = _fields(mapping) + (0 if there else ADDED_FIELDS)
+    return Check(
+        "field-limit",
+        after <= limit,
+        f"{after} fields with ours, of index.mapping.total_fields.limit {limit}",
+        f"raise index.mapping.total_fields.limit to {after} or more",
+    )
+
+
+def _fields(mapping: Mapping[str, Any]) -> int:
+    """Fields as the engine counts them: objects, fields and their sub-fields."""
+    count = 0
+    for field in mapping.get("properties", {}).values():
+        count += 1 + len(field.get("fields", {})) + _fields(field)
+    return count
+
+
+def _profile_fields(mapping: Mapping[str, Any], profile: TargetProfile) -> Check:
+    """Fields of the profile that the mapping lacks: none at all found means the wrong profile."""
+    names = [*profile.text, *(picture.field for picture in profile.pictures)]
+    names += [profile.marc.field] if profile.marc else []
+    missing = [name for name in names if not _mapped(mapping, name)]
+    others = set(mapping.get("properties", {})) - {OBJECT}  # an index without any field yet tells nothing
+    hidden = str(mapping.get("dynamic")).lower() == "false"  # fields may lie in _source alone
+    wrong = len(missing) == len(names) and bool(others) and not hidden
+    said = f"not in the mapping: {', '.join(missing)}" if missing else "every field of the profile is in the mapping"
+    return Check("profile-fits", not wrong, said, "choose the profile of this catalogue: --target NAME|FILE")
+
+
+def _mapped(mapping: Mapping[str, Any], name: str) -> bool:
+    properties = mapping.get("properties", {})
+    if name in properties:
+        return True
+    head, _, rest = name.partition(".")
+    while rest:
+        if head in properties:
+            return _mapped(properties[head], rest)
+        more, _, rest = rest.partition(".")
+        head = f"{head}.{more}"
+    return False
+
+
+def scripts_allowed(cluster: Cluster) -> Check:
+    """Searches need a stored Painless script; a cluster may forbid them."""
+    try:
+        everything = {"include_defaults": "true", "flat_settings": "true"}
+        answer = cluster.request("GET", "/_cluster/settings", params=everything)
+    except (EngineRefused, UnknownIndexError):
+        return Check("scripts-allowed", True, "the account may not read the cluster's settings; not checked")
+    merged = {**answer.get("defaults", {}), **answer.get("persistent", {}), **answer.get("transient", {})}
+    types = merged.get("script.allowed_types") or "both"
+    forbidden = "none" in types or ("both" not in types and "stored" not in types)
+    expensive = str(merged.get("search.allow_expensive_queries", "true")).lower() == "false"
+    said = f"script.allowed_types is {types}" if forbidden else "search.allow_expensive_queries is false"
+    return Check(
+        "scripts-allowed",
+        not (forbidden or expensive),
+        said if forbidden or expensive else "stored scripts are allowed",
+        "allow stored scripts (script.allowed_types: stored) and search.allow_expensive_queries: true",
+    )

@@ -1,0 +1,116 @@
+"""`crosshatch reindex` and `crosshatch update`."""
+
+import time
+
+import click
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from integration import reindex as reindexing
+from integration import state
+from integration.cli.door import as_json, broker_url, cluster, errors, print_json
+from integration.counts import Counts
+from mappings.errors import DataError
+
+COLUMNS = (
+    TextColumn("{task.description}"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TimeElapsedColumn(),
+    TimeRemainingColumn(),
+)
+
+
+class Bar:
+    """Progress on standard error: records done, rate, time left, and what became of them."""
+
+    def __init__(self, shown: Progress) -> None:
+        self._shown = shown
+        self._task: TaskID = shown.add_task("reading the index", total=None)
+        self._before = 0
+        self._started = time.monotonic()
+
+    def scanned(self, documents: int) -> None:
+        """So many documents were read so far."""
+        self._shown.update(self._task, description=f"reading the index: {documents}")
+
+    def started(self, total: int) -> None:
+        """The scan is over; so many records are to be encoded."""
+        self._started = time.monotonic()
+        self._shown.update(self._task, description=f"encoding {total} records", total=total, completed=0)
+
+    def advanced(self, counts: Counts) -> None:
+        """The counts so far. Those that the scan settled came before the first answer and are not in the bar."""
+        task = self._shown.tasks[self._task]
+        done = counts.documents - self._settled(counts, int(task.total or 0))
+        rate = done / max(time.monotonic() - self._started, 1e-3)
+        said = f"encoded {counts.encoded}, restored {counts.restored}, failed {counts.failed.total()}, {rate:.0f}/s"
+        self._shown.update(self._task, description=said, completed=done)
+
+    def waiting(self, message: str) -> None:
+        """Something that should answer does not, for now."""
+        errors.print(message)
+
+    def _settled(self, counts: Counts, total: int) -> int:
+        self._before = self._before or max(counts.documents - total, 0)
+        return min(self._before, counts.documents)
+
+
+@click.command()
+@click.argument("index")
+@click.option("--space", metavar="S", help="Space to fill; default: the active one.")
+@click.option("--force", is_flag=True, help="Encode anew what is up to date, too.")
+@click.option("--dry-run", is_flag=True, help="Only count what would be done.")
+@as_json
+def reindex(index: str, space: str | None, force: bool, dry_run: bool, as_json: bool) -> None:
+    """Encode every document of INDEX in place. What is up to date stays; what failed is tried again.
+
+    Stopped at any point, it loses nothing: run it again and it does the rest.
+    """
+    _run(index, space, reindexing.Mode(force=force, retry=True), dry_run=dry_run, as_json=as_json)
+
+
+@click.command()
+@click.argument("index")
+@click.option("--retry", is_flag=True, help="Try again what failed and has not changed since.")
+@click.option("--dry-run", is_flag=True, help="Only count what would be done.")
+@as_json
+def update(index: str, retry: bool, dry_run: bool, as_json: bool) -> None:
+    """Encode the documents of INDEX that changed since they were encoded, or never were."""
+    _run(index, None, reindexing.Mode(retry=retry), dry_run=dry_run, as_json=as_json)
+
+
+def _run(index: str, space: str | None, mode: reindexing.Mode, *, dry_run: bool, as_json: bool) -> None:
+    begun = time.monotonic()
+    with cluster() as (settings, connection), Progress(*COLUMNS, console=errors) as shown:
+        known = state.attached(connection, index)
+        known = known.in_space(space) if space else known
+        if dry_run:
+            counts = reindexing.dry_run(connection, known, mode, Bar(shown))
+        else:
+            counts = reindexing.run(connection, known, broker_url(settings), settings, mode, Bar(shown))
+    _tell(counts, time.monotonic() - begun, dry_run=dry_run, as_json=as_json)
+
+
+def _tell(counts: Counts, seconds: float, *, dry_run: bool, as_json: bool) -> None:
+    result = {**counts.message(), "seconds": round(seconds, 3)}
+    if as_json:
+        print_json(result | ({"dry_run": True} if dry_run else {}))
+    else:
+        verb = "would be " if dry_run else ""
+        click.echo(
+            f"{counts.documents} documents: {verb}encoded {counts.encoded}, {verb}restored {counts.restored}, "
+            f"unchanged {counts.unchanged}, failed {counts.failed.total()} in {seconds:.1f} s"
+        )
+        for name, by_reason in (("failed", counts.failed), ("without a part", counts.partial)):
+            for reason, number in by_reason.most_common():
+                click.echo(f"  {name}: {number} {reason}")
+    if counts.documents and counts.failed.total() == counts.documents:
+        raise DataError("every document failed; `crosshatch problems INDEX` tells why of each")

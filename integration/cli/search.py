@@ -1,0 +1,105 @@
+"""`crosshatch search`."""
+
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from integration.cli.door import as_json, cluster, print_json
+from integration.engine.services import found
+from integration.search.hits import Hit, SearchResult, explained
+from integration.search.pictures import read_picture
+from integration.search.request import SearchRequest
+from integration.search.run import Searcher, final_body, printable
+from integration.settings import Settings
+from mappings.errors import RequestError, Unavailable
+
+
+@click.command()
+@click.argument("index")
+@click.option("--text", metavar="T", help="Words to search for.")
+@click.option("--image", metavar="FILE|URL", help="A picture to search for.")
+@click.option("--like", metavar="ID", help="A record whose codes are the query; it is no hit itself.")
+@click.option(
+    "--filter", "filters", multiple=True, metavar="FIELD=VALUE", help="Only records with this value; repeatable."
+)
+@click.option("--size", default=10, show_default=True, help="Hits a page.")
+@click.option("--page", default=1, show_default=True, help="Pages count from 1.")
+@click.option("--weight", type=float, help="Share of the codes in the score: 0 is BM25 alone, 1 the codes alone.")
+@click.option("--k", type=int, help="How many similar records are hits though the words do not match.")
+@click.option("--min-similarity", type=float, help="How similar those must be, from 0 to 1.")
+@click.option(
+    "--on", multiple=True, metavar="PART", help="Stored part to compare with: text, image, record; repeatable."
+)
+@click.option(
+    "--plan", type=click.Choice(["auto", "exact"]), default="auto", show_default=True, help="How it is searched."
+)
+@click.option("--explain", is_flag=True, help="Tell how each score came about.")
+@click.option(
+    "--show-query", is_flag=True, help="Print the requests as JSON, ready for any client, instead of the hits."
+)
+@as_json
+def search(index: str, image: str | None, explain: bool, show_query: bool, as_json: bool, **asked: Any) -> None:
+    """Search INDEX by words, by a picture, by both, or by a record that it holds."""
+    with cluster() as (settings, connection):
+        picture = None if image is None else read_picture(image, settings)
+        filters = tuple(_filter(text) for text in asked.pop("filters"))
+        parts = tuple(part.strip() for several in asked.pop("on") for part in several.split(","))
+        request = SearchRequest(image=picture, filters=filters, on=parts, **asked)
+        searcher = Searcher(connection, settings, known_broker(settings))
+        if show_query:
+            searched = searcher.prepare(index, request).plan
+            click.echo(printable(searched, final_body(connection, searched)))
+            return
+        result = searcher.search(index, request)
+    if as_json:
+        print_json(result.listed(explain=explain))
+    else:
+        _print_table(result, request, explain=explain)
+
+
+def known_broker(settings: Settings) -> str | None:
+    """The broker, if one is set or runs: a query can be encoded without."""
+    try:
+        return settings.redis_url or found(settings).broker_url
+    except Unavailable:
+        return None
+
+
+def _filter(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise RequestError(f"--filter {text!r} came; expected FIELD=VALUE, as --filter language=eng")
+    return name, value
+
+
+def _print_table(result: SearchResult, request: SearchRequest, *, explain: bool) -> None:
+    console = Console()
+    table = Table("#", "id", "title", "score", "BM25", "bits off", "part")
+    for rank, hit in enumerate(result.hits, start=request.start + 1):
+        table.add_row(str(rank), plain(hit.id), plain(hit.title), f"{hit.score:.4f}", *_how(hit))
+    console.print(table)
+    console.print(
+        f"{result.total} hits, page {request.page}; plan {result.plan.name}, {result.took_ms:.0f} ms, "
+        f"query encoded by {result.encoded_by}"
+    )
+    for rank, hit in enumerate(result.hits if explain else (), start=request.start + 1):
+        parts = explained(hit, result.plan)
+        console.print(
+            f"{rank}: {parts['words']:.4f} from the words (BM25 {hit.bm25 or 0:.3f}, c {parts['saturation']:g}) "
+            f"+ {parts['codes']:.4f} from the codes (similarity {parts['similarity']:.4f}, w {parts['weight']:g})"
+        )
+
+
+def _how(hit: Hit) -> tuple[str, str, str]:
+    bm25 = "-" if hit.bm25 is None else f"{hit.bm25:.3f}"
+    part = hit.part or "-"
+    distance = "-" if hit.distance is None else str(hit.distance)
+    return bm25, distance, part if hit.picture is None else f"{part} {hit.picture}"
+
+
+def plain(value: str | None) -> Text:
+    """A catalogue's text for the terminal: no markup, no control characters."""
+    return Text("".join(sign if sign.isprintable() else " " for sign in value or "-"))

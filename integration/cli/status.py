@@ -1,0 +1,54 @@
+"""`crosshatch status` and `crosshatch problems`."""
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from integration import problems as troubles
+from integration import state
+from integration import status as standing
+from integration.cli.door import as_json, cluster, print_json
+
+SHOWN = 100
+
+
+@click.command()
+@click.argument("index")
+@as_json
+def status(index: str, as_json: bool) -> None:
+    """Tell what of INDEX is encoded, what is stale, and what failed and why."""
+    with cluster() as (_, connection):
+        result = standing.of_index(connection, state.attached(connection, index))
+    if as_json:
+        print_json(result)
+        return
+    table = Table(title=f"{result['index']} ({result['documents']} documents)", show_header=False)
+    for part, number in result["encoded"].items():
+        table.add_row(f"with a code for {part}", str(number))
+    table.add_row("stale", str(result["stale"]))
+    for kind in ("failed", "partial"):
+        for reason, number in result[kind].items():
+            table.add_row(f"{kind}: {reason}", str(number))
+    table.add_row("space", result["space"])
+    table.add_row("bundle", f"{result['bundle']['name']}, {result['bundle']['bits']} bits")
+    Console().print(table)
+
+
+@click.command()
+@click.argument("index")
+@as_json
+def problems(index: str, as_json: bool) -> None:
+    """List the records of INDEX that have no code, or lack a part, and why. `update --retry` tries them again."""
+    with cluster() as (_, connection):
+        found = list(troubles.every(connection, state.attached(connection, index)))
+    if as_json:
+        rows = [{"id": p.record, "failed": p.failed, "parts": {n: list(w) for n, w in p.parts.items()}} for p in found]
+        print_json({"problems": rows})
+        return
+    table = Table("record", "", "part", "reason", "what to know", title=f"{len(found)} records with problems")
+    for problem in found[:SHOWN]:
+        for part, (reason, message) in problem.parts.items():
+            table.add_row(problem.record, "failed" if problem.failed else "partial", part, reason, message)
+    Console().print(table)
+    if len(found) > SHOWN:
+        click.echo(f"and {len(found) - SHOWN} more; --json lists them all")

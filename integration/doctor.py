@@ -1,0 +1,105 @@
+"""What is well and what is not: engine, plugins, settings, broker, workers, device, weights; each with what to do."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from encoders import catalogue
+from integration import jobs
+from integration.checks import scripts_allowed
+from integration.engine.client import Cluster
+from integration.engine.services import found
+from integration.settings import Settings
+from mappings.errors import CrosshatchError
+
+OLDEST = (1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. `do` is empty where it is well."""
+
+    name: str
+    ok: bool
+    found: str
+    do: str = ""
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at everything a search or a reindex needs; each finding comes as soon as it is known."""
+    yield from _engine(settings)
+    yield from _workers(settings)
+    yield _attempt("device", lambda: _device(settings), "set CROSSHATCH_DEVICE to auto, cpu or cuda:N")
+    yield _attempt("weights", lambda: _weights(settings), "set CROSSHATCH_ENCODER to a bundle that is there")
+
+
+def _engine(settings: Settings) -> Iterator[Finding]:
+    try:
+        cluster = Cluster(settings.opensearch_url or found(settings).url, timeout=10)
+        about = cluster.request("GET", "/")
+    except CrosshatchError as error:
+        yield Finding("engine", False, str(error), "start OpenSearch, or name it in CROSSHATCH_OPENSEARCH_URL")
+        return
+    yield _version(about["version"])
+    yield _attempt("plugins", lambda: _plugins(cluster), "the account needs cluster:monitor/nodes/info")
+    check = scripts_allowed(cluster)
+    yield Finding("scripts", check.ok, check.why, "" if check.ok else check.do)
+    yield _attempt("health", lambda: _health(cluster), "see GET _cluster/allocation/explain")
+    cluster.close()
+
+
+def _version(version: dict[str, Any]) -> Finding:
+    kind, number = version.get("distribution", "elasticsearch"), str(version["number"])
+    new = tuple(int(part) for part in number.split(".")[:2]) >= (OLDEST if kind == "opensearch" else (7, 10))
+    return Finding(
+        "engine", new, f"{kind} {number}", "" if new else "use OpenSearch 1.0 or Elasticsearch 7.10 or newer"
+    )
+
+
+def _plugins(cluster: Cluster) -> str:
+    plugins = {row["component"] for row in cluster.request("GET", "/_cat/plugins", params={"format": "json"})}
+    return ", ".join(sorted(plugins)) or "none (none is needed)"
+
+
+def _health(cluster: Cluster) -> str:
+    health = cluster.request("GET", "/_cluster/health")
+    return f"{health['status']}, {health['number_of_nodes']} nodes"
+
+
+def _workers(settings: Settings) -> Iterator[Finding]:
+    try:
+        url = settings.redis_url or found(settings).broker_url
+        broker = jobs.check_broker(url)
+    except CrosshatchError as error:
+        yield Finding("broker", False, str(error), "start Redis, or name it in CROSSHATCH_REDIS_URL")
+        return
+    waiting = broker.llen(jobs.BATCH_QUEUE)
+    yield Finding("broker", True, f"redis {broker.info('server')['redis_version']}, {waiting} batches waiting")
+    workers = jobs.live_workers(jobs.queue_app(url))
+    broker.close()
+    yield Finding(
+        "workers",
+        bool(workers),
+        ", ".join(workers) or "none answers",
+        ""
+        if workers
+        else "start one with `crosshatch worker`; until then searches encode their query themselves",
+    )
+
+
+def _device(settings: Settings) -> str:
+    from encoders.device import device  # torch: seconds, so only here
+
+    return f"{settings.device} is {device(settings.device).torch}"
+
+
+def _weights(settings: Settings) -> str:
+    card = catalogue.find(settings.encoder, data=settings.data)
+    return f"{card.name}: {card.bits} bits, digest {card.digest[:12]}, every file proven"
+
+
+def _attempt(name: str, look: Callable[[], str], do: str) -> Finding:
+    try:
+        return Finding(name, True, look())
+    except CrosshatchError as error:
+        return Finding(name, False, str(error), do)

@@ -1,0 +1,148 @@
+"""The one door to OpenSearch: requests in, parsed or raw answers out, and every failure one of our errors."""
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+import opensearchpy
+from opensearchpy.exceptions import ConnectionError as NoConnection
+from opensearchpy.exceptions import ConnectionTimeout, TransportError
+from opensearchpy.serializer import JSONSerializer
+
+from mappings.errors import (
+    CrosshatchError,
+    EngineRefused,
+    EngineUnavailable,
+    SettingsError,
+    UnknownIndexError,
+    WriteRefused,
+)
+
+Body = Mapping[str, Any] | bytes | None
+# every failure becomes an error of ours; the client's own log would add request bodies, and so record content, to it
+logging.getLogger("opensearch").setLevel(logging.CRITICAL)
+BUSY = (429, 502, 503, 504)
+
+
+class _AsItCame(JSONSerializer):
+    """Answers stay text: a document's bytes must reach the splice as the engine sent them."""
+
+    def loads(self, s: str) -> str:
+        return s
+
+
+class _Connection(opensearchpy.Urllib3HttpConnection):
+    """Passes the engine's deprecation warnings on, but for the one that every search would raise."""
+
+    def _raise_warnings(self, warning_headers: Iterable[str]) -> None:
+        """Ordering by `_id` is what makes pages repeatable; a catalogue has no field of its own for that."""
+        super()._raise_warnings([header for header in warning_headers or () if "fielddata on the _id" not in header])
+
+
+class Cluster:
+    """A cluster at `url`. It never retries by itself: whoever sent a document must read it again before resending."""
+
+    def __init__(self, url: str, *, timeout: float = 60.0) -> None:
+        self.url = url
+        answers = _AsItCame()
+        try:
+            self._client = opensearchpy.OpenSearch(
+                [url],
+                connection_class=_Connection,
+                timeout=timeout,
+                max_retries=0,
+                maxsize=16,
+                serializer=answers,
+                serializers={"application/json": answers, "text/plain": answers},
+            )
+        except (ValueError, TypeError) as error:
+            raise SettingsError(f"CROSSHATCH_OPENSEARCH_URL is no URL of a cluster: {error}") from error
+
+    def request(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Body = None) -> Any:
+        """Send a request; return the parsed JSON answer (HEAD: bool). Errors as `raw`."""
+        answer = self._send(method, path, params, body)
+        return msgspec.json.decode(answer) if isinstance(answer, str) and answer else answer
+
+    def raw(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Body = None) -> bytes:
+        """Send a request; return the bytes of the answer.
+
+        Raises EngineUnavailable (no answer, or 429, 502 to 504), UnknownIndexError (404 for an index), WriteRefused
+        (a block: read-only, flood stage) and EngineRefused for everything else that is not 2xx.
+        """
+        answer = self._send(method, path, params, body)
+        return answer.encode("utf-8", "surrogatepass") if isinstance(answer, str) else b""
+
+    def bulk(self, path: str, lines: bytes, *, params: Mapping[str, Any] | None = None) -> Any:
+        """Send NDJSON `lines` to `path`/_bulk; return the parsed answer, whose items may hold errors of their own."""
+        return self.request("POST", f"{path}/_bulk", params=params, body=lines)
+
+    def exists(self, path: str) -> bool:
+        """Whether HEAD `path` answers 2xx."""
+        return bool(self._send("HEAD", path, None, None))
+
+    def close(self) -> None:
+        """Close the pool of connections."""
+        self._client.close()
+
+    def _send(self, method: str, path: str, params: Mapping[str, Any] | None, body: Body) -> Any:
+        ndjson = path.endswith(("_bulk", "_msearch"))
+        kind = "application/x-ndjson" if ndjson else "application/json"
+        payload = body if isinstance(body, bytes) or body is None else msgspec.json.encode(body)
+        try:
+            return self._client.transport.perform_request(
+                method, path, headers={"content-type": kind}, params=dict(params or {}), body=payload
+            )
+        except TransportError as error:
+            raise _translated(error, f"{method} {path}", self._host()) from error
+        except UnicodeDecodeError as error:
+            raise EngineRefused(200, "unreadable_answer", "the answer is no UTF-8", f"{method} {path}") from error
+
+    def _host(self) -> str:
+        """The cluster's address without user and password, for messages."""
+        return self.url.rsplit("@", 1)[-1] if "@" in self.url else self.url
+
+
+def part(name: str) -> str:
+    """A name or id as one part of a path: everything but letters, digits and `_.-~` is escaped."""
+    return quote(name, safe="")
+
+
+def _translated(error: TransportError, request: str, host: str) -> CrosshatchError:
+    """The error of ours that says what `error` says."""
+    if isinstance(error, ConnectionTimeout):
+        return EngineUnavailable(f"OpenSearch at {host} did not answer {request} in time; try again, or see its load")
+    if isinstance(error, NoConnection):
+        return EngineUnavailable(
+            f"OpenSearch at {host} cannot be reached; "
+            "start one (`crosshatch engine start`) or set CROSSHATCH_OPENSEARCH_URL"
+        )
+    status, kind, reason = _said(error)
+    if kind == "index_not_found_exception":
+        return UnknownIndexError(f"OpenSearch at {host}: {reason}; GET _cat/indices lists the names it has")
+    if status in BUSY:
+        return EngineUnavailable(f"OpenSearch at {host} is too busy for {request}: {status} {kind}: {reason}")
+    if kind == "cluster_block_exception":
+        return WriteRefused(
+            f"OpenSearch blocks {request}: {reason}; lift the block (index.blocks.*, disk space) and run again"
+        )
+    return EngineRefused(status, kind, reason, request)
+
+
+def _said(error: TransportError) -> tuple[int, str, str]:
+    """HTTP status, error type and reason in OpenSearch's own words."""
+    status = int(error.args[0])
+    try:
+        answer = error.args[2]  # the client has read it where the engine called it JSON
+        cause = (answer if isinstance(answer, dict) else json.loads(answer))["error"]
+    except (TypeError, ValueError, KeyError, IndexError):
+        return status, str(error.args[1])[:200], str(error.args[2])[:300]
+    if isinstance(cause, str):
+        return status, "error", cause
+    root = (cause.get("root_cause") or [cause])[0]
+    deeper = cause.get("failed_shards") or []
+    script = deeper[0].get("reason", {}).get("caused_by", {}) if deeper else {}
+    reason = f"{root.get('reason')}" + (f" ({script.get('reason')})" if script.get("reason") else "")
+    return status, str(root.get("type") or cause.get("type")), reason

@@ -1,0 +1,99 @@
+"""Jobs as they travel: ids, never documents. Producers send them by name and import no worker."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from celery import Celery
+from redis import Redis
+from redis.exceptions import RedisError
+
+from integration.writer import Key
+from mappings.errors import BrokerUnavailable
+
+ENCODE_BATCH = "crosshatch.encode_batch"
+ENCODE_QUERY = "crosshatch.encode_query"
+BATCH_QUEUE = "crosshatch.batch"
+QUERY_QUEUE = "crosshatch.query"
+HARD_LIMIT = 900  # seconds for one batch; a batch is at most a minute's work on a slow processor
+_CONFIG = {
+    "task_serializer": "json",
+    "result_serializer": "json",
+    "accept_content": ["json"],
+    "task_acks_late": True,
+    "task_reject_on_worker_lost": True,
+    "worker_prefetch_multiplier": 1,
+    "task_track_started": True,
+    "task_default_queue": BATCH_QUEUE,
+    "task_routes": {ENCODE_QUERY: {"queue": QUERY_QUEUE}, ENCODE_BATCH: {"queue": BATCH_QUEUE}},
+    "task_time_limit": HARD_LIMIT,
+    "result_expires": 3600,
+    "broker_connection_retry_on_startup": True,
+    # a job of a worker that was killed comes back after this time; the producer sends it again much sooner
+    "broker_transport_options": {"visibility_timeout": HARD_LIMIT + 60, "socket_connect_timeout": 5},
+    "worker_hijack_root_logger": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Encode these records of one index into one space.
+
+    `force` encodes anew what is up to date; `retry` tries parts again that failed before. `id` names the job, so that
+    a second delivery is recognised.
+    """
+
+    id: str
+    index: str
+    uuid: str
+    space: str
+    keys: tuple[Key, ...]
+    force: bool = False
+    retry: bool = False
+
+    def message(self) -> dict[str, Any]:
+        """As JSON."""
+        keys = [[key.id, key.routing] for key in self.keys]
+        names = ("id", "index", "uuid", "space", "force", "retry")
+        return {name: getattr(self, name) for name in names} | {"keys": keys}
+
+    @classmethod
+    def read(cls, message: Mapping[str, Any]) -> Self:
+        """Read what `message` wrote."""
+        keys = tuple(Key(record, routing) for record, routing in message["keys"])
+        return cls(**{**message, "keys": keys})
+
+
+def queue_app(broker_url: str) -> Celery:
+    """The Celery application that producers and workers share; Redis is broker and result store."""
+    app = Celery("crosshatch", broker=broker_url, backend=broker_url)
+    app.conf.update(_CONFIG)
+    return app
+
+
+def check_broker(broker_url: str) -> Redis:
+    """A connection to the broker that has just answered. Raises BrokerUnavailable."""
+    try:
+        broker = Redis.from_url(broker_url, socket_connect_timeout=3, socket_timeout=10, decode_responses=True)
+        broker.ping()
+    except (RedisError, ValueError, OSError) as error:
+        address = broker_url.rsplit("@", 1)[-1]
+        raise BrokerUnavailable(
+            f"the broker at {address} does not answer ({error}); "
+            "start one (`crosshatch engine start`) or set CROSSHATCH_REDIS_URL"
+        ) from error
+    return broker
+
+
+def live_workers(app: Celery, *, timeout: float = 1.0) -> list[str]:
+    """Names of the workers that answer a ping within `timeout` seconds."""
+    return [name for answer in app.control.ping(timeout=timeout) for name in answer]
+
+
+def running(app: Celery, *, timeout: float = 2.0) -> set[str]:
+    """Ids of the tasks that some worker says it runs, holds, or will run again later."""
+    inspect = app.control.inspect(timeout=timeout)
+    answers: Iterable[Mapping[str, Sequence[Mapping[str, Any]]]] = filter(
+        None, (inspect.active(), inspect.reserved(), inspect.scheduled())
+    )
+    return {task.get("request", task)["id"] for answer in answers for tasks in answer.values() for task in tasks}

@@ -1,0 +1,76 @@
+"""The code of a query: from a running worker, or in this process where none answers."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from celery.exceptions import TimeoutError as NoAnswer
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from encoders.api import Codes, Item
+from integration import jobs
+from integration.settings import Settings
+from integration.state import Bundle
+from mappings.code import HashCode
+from mappings.errors import BrokerUnavailable, RecordError, RequestError
+
+ANSWER = 10.0  # seconds: a worker may be in the middle of a batch
+PING = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class QueryCodes:
+    """The codes of a query by part, `text` and `image`; `by` says who encoded it: `worker` or `process`."""
+
+    codes: Mapping[str, HashCode]
+    by: str
+
+
+def encode_query(item: Item, bundle: Bundle, settings: Settings, broker_url: str | None) -> QueryCodes:
+    """Encode a query with the bundle of the index it is for. Raises RequestError for a picture that cannot be read."""
+    answer = _from_worker(item, bundle, broker_url) if broker_url else None
+    by = "worker" if answer is not None else "process"
+    if answer is None:
+        answer = _in_process(item, bundle, settings)
+    if answer["problem"]:
+        raise RequestError(f"the query's picture cannot be used: {answer['problem']}")
+    codes = {part: HashCode.from_base64(value) for part, value in answer["codes"].items()}
+    if not codes:
+        raise RequestError("the query holds neither words nor a picture; give --text, --image or --like")
+    return QueryCodes(codes, by)
+
+
+def answer_of(codes: Codes) -> dict[str, Any]:
+    """What a worker answers: base64 codes by part, and the first picture's problem if it has one."""
+    problem: RecordError | None = next(iter(codes.problems.values()), None)
+    image = next((code for code in codes.image if code), None)
+    found = {"text": codes.text, "image": image}
+    return {
+        "codes": {part: code.base64() for part, code in found.items() if code},
+        "problem": str(problem) if problem else None,
+    }
+
+
+def _from_worker(item: Item, bundle: Bundle, broker_url: str) -> dict[str, Any] | None:
+    """The answer of a worker; None where no worker answers in time."""
+    try:
+        jobs.check_broker(broker_url)
+        app = jobs.queue_app(broker_url)
+        if not jobs.live_workers(app, timeout=PING):
+            return None
+        pictures = [base64.b64encode(picture).decode() for picture in item.pictures]
+        arguments = {"reference": bundle.reference, "digest": bundle.digest, "text": item.text, "pictures": pictures}
+        result = app.send_task(jobs.ENCODE_QUERY, kwargs=arguments, retry=False, expires=ANSWER)
+        answer: dict[str, Any] = result.get(timeout=ANSWER, propagate=False)
+        return answer if result.successful() else None
+    except (BrokerUnavailable, OperationalError, RedisError, NoAnswer):
+        return None
+
+
+def _in_process(item: Item, bundle: Bundle, settings: Settings) -> dict[str, Any]:
+    from encoders.loading import load  # torch is loaded only where no worker answers
+
+    encoder = load(bundle.reference, device=settings.device, data=settings.data, max_pixels=settings.picture_max_pixels)
+    return answer_of(encoder.encode([item])[0])

@@ -1,0 +1,109 @@
+"""A catalogue's document becomes what is encoded: its text and its pictures, as the target profile says."""
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from integration.pictures import PictureReference, from_isbn
+from mappings.errors import RecordError
+from mappings.fields import MAX_PICTURES
+from mappings.profile import MarcField, PictureField, TargetProfile
+
+MAX_TEXT = 20_000  # characters; every backbone reads far less
+_BLANK = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is encoded of one record. Raises nothing: a field that cannot be read is a `problem`."""
+
+    text: str | None
+    pictures: tuple[PictureReference, ...]
+    problem: RecordError | None = None
+
+    def digest(self, profile: TargetProfile, bundle_digest: str) -> str:
+        """The `source` of a code: SHA-256 over text, picture references, the profile's SHA-256 and the bundle."""
+        pictures = [[reference.kind, reference.value] for reference in self.pictures]
+        content = [self.text, pictures, profile.sha256, bundle_digest]
+        return hashlib.sha256(json.dumps(content, ensure_ascii=True).encode()).hexdigest()
+
+
+def read(document: Mapping[str, Any], profile: TargetProfile) -> Content:
+    """Read `document` (a parsed `_source`) by `profile`."""
+    problem = None
+    try:
+        text = _text(document, profile)
+    except RecordError as error:
+        text, problem = None, error
+    pictures = [reference for field in profile.pictures for reference in _pictures(document, field)]
+    unique = tuple(dict.fromkeys(pictures))[:MAX_PICTURES]
+    return Content(text, unique, problem)
+
+
+def title(document: Mapping[str, Any], profile: TargetProfile) -> str | None:
+    """What a hit list shows: the first value of the profile's title field, else of its first text field."""
+    name = profile.title or next(iter(profile.text), None)
+    return next((str(value) for value in values(document, name)), None) if name else None
+
+
+def values(document: Any, path: str) -> Iterator[Any]:
+    """Every value at `path`; dots go into objects, and into each object of a list. A key with dots in it is met too."""
+    if isinstance(document, list):
+        for entry in document:
+            yield from values(entry, path)
+    elif isinstance(document, Mapping):
+        for key, value in document.items():
+            if key == path:
+                yield from value if isinstance(value, list) else [value]
+            elif path.startswith(f"{key}."):
+                yield from values(value, path[len(key) + 1 :])
+
+
+def normalised(text: str) -> str:
+    """NFC, control characters and lone surrogates out, blanks in one run made one."""
+    composed = unicodedata.normalize("NFC", text)
+    kept = "".join(" " if unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") else sign for sign in composed)
+    return _BLANK.sub(" ", kept).strip()
+
+
+def _text(document: Mapping[str, Any], profile: TargetProfile) -> str | None:
+    parts = [_line(document, name) for name in profile.text]
+    if profile.marc:
+        parts.append(_marc_text(document, profile.marc))
+    return ". ".join(part for part in parts if part)[:MAX_TEXT] or None
+
+
+def _line(document: Mapping[str, Any], name: str) -> str:
+    found = []
+    for value in values(document, name):
+        if isinstance(value, Mapping | list):
+            raise RecordError(
+                "text-unreadable", f"field {name} holds an object where text was expected; name its inner field"
+            )
+        if value is not None:
+            found.append(normalised(str(value)))
+    return "; ".join(dict.fromkeys(text for text in found if text))
+
+
+def _marc_text(document: Mapping[str, Any], marc: MarcField) -> str:
+    from integration.sources.inside import text_of  # a profile without MARC needs no MARC reader
+
+    held = next(values(document, marc.field), None)
+    form = next(values(document, marc.format_field), None) if marc.format_field else None
+    return normalised(text_of(held, form)) if held else ""
+
+
+def _pictures(document: Mapping[str, Any], field: PictureField) -> Iterator[PictureReference]:
+    for value in values(document, field.field):
+        if not isinstance(value, str) or not value.strip():
+            continue
+        if field.kind == "isbn":
+            reference = from_isbn(str(field.template), value)
+            if reference:
+                yield reference
+        else:
+            yield PictureReference(field.kind, value.strip())

@@ -1,0 +1,89 @@
+"""Read through an index and tell, record by record, what is stale: digests are compared, nothing is written."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from integration import problems, records, state
+from integration.encoding import stored_members, up_to_date
+from integration.engine.client import Cluster, part
+from integration.writer import Key
+from mappings.errors import EngineRefused
+
+PAGE = 500
+KEEP = "5m"  # a page is judged in well under a second; nothing waits for a worker between two pages
+
+
+class Hit(msgspec.Struct):
+    """One document of a scroll page; `_source` stays the bytes that the engine holds."""
+
+    id: str = msgspec.field(name="_id")
+    source: msgspec.Raw = msgspec.field(name="_source", default=msgspec.Raw(b"{}"))
+    routing: str | None = msgspec.field(name="_routing", default=None)
+
+    @property
+    def key(self) -> Key:
+        """Where the document lies."""
+        return Key(self.id, self.routing)
+
+
+class _Hits(msgspec.Struct):
+    hits: list[Hit]
+
+
+class _Page(msgspec.Struct):
+    hits: _Hits
+    scroll_id: str = msgspec.field(name="_scroll_id")
+
+
+_reader = msgspec.json.Decoder(_Page)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One record of a scan. `problem` is what is known of it from an earlier try with the same content."""
+
+    key: Key
+    digest: str
+    verdict: Literal["stale", "unchanged", "failed"]
+    problem: problems.Problem | None = None
+
+
+def pages(cluster: Cluster, index: str, *, query: dict[str, Any] | None = None) -> Iterator[list[Hit]]:
+    """Every document of `index` (a concrete name), a page at a time, as one point in time shows it."""
+    body = {"size": PAGE, "sort": ["_doc"], "query": query or {"match_all": {}}, "_source": True}
+    page = _reader.decode(cluster.raw("POST", f"/{part(index)}/_search", params={"scroll": KEEP}, body=body))
+    try:
+        while page.hits.hits:
+            yield page.hits.hits
+            body = {"scroll": KEEP, "scroll_id": page.scroll_id}
+            page = _reader.decode(cluster.raw("POST", "/_search/scroll", body=body))
+    finally:
+        with contextlib.suppress(EngineRefused):  # it ended by itself
+            cluster.request("DELETE", "/_search/scroll", body={"scroll_id": page.scroll_id})
+
+
+def judged(cluster: Cluster, known: state.Attached) -> Iterator[Judged]:
+    """Judge every record of an attached index against its profile and bundle."""
+    cluster.request("POST", f"/{part(known.index)}/_refresh")
+    troubled = any(sum(by_reason.values()) for by_reason in problems.counts(cluster, known).values())
+    for page in pages(cluster, known.index):
+        before = problems.of_records(cluster, known, [hit.id for hit in page]) if troubled else {}
+        for hit in page:
+            yield _judge(hit, known, before.get(hit.id))
+
+
+def _judge(hit: Hit, known: state.Attached, problem: problems.Problem | None) -> Judged:
+    try:
+        document = json.loads(bytes(hit.source))
+    except (ValueError, RecursionError):
+        return Judged(hit.key, "", "stale")  # the worker says what is wrong with it
+    digest = records.read(document, known.profile).digest(known.profile, known.bundle.digest)
+    same = problem if problem and problem.source == digest else None
+    if up_to_date(stored_members(document, known.space), digest, known.bundle.bits):
+        return Judged(hit.key, digest, "unchanged", same)
+    return Judged(hit.key, digest, "failed" if same and same.failed else "stale", same)

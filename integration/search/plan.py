@@ -1,0 +1,177 @@
+"""From a request to engine requests, without any input or output: every search can be printed and compared.
+
+The hits of a fused search are the records that the words find and, of the others, the `k` most similar. OpenSearch
+cannot say that in one body, so the exact plan has two: `candidates` asks for the ids of those k, `fused` scores both
+sides together. A search without words needs the first alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from integration.search.request import SearchRequest
+from mappings.code import HashCode
+from mappings.errors import RequestError
+from mappings.scripts import SMALLEST, Pair, distance_script, score_script
+
+WORDS = "bm25"  # the name of the BM25 side, under which the engine tells its score
+BEST = "crosshatch"  # the script field that tells the best pair
+ORDER = [{"_score": "desc"}, {"_id": "asc"}]
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is searched: an attached index, the tables of its active space, its fields and its weights.
+
+    `tables[(query part, stored part)]` gives the similarity in [0, 1] by distance: bits + 1 values. `words` are the
+    fields of the BM25 side, with boosts as `title^2`; empty means the index's default fields.
+    """
+
+    index: str
+    space: str
+    tables: Mapping[tuple[str, str], Sequence[float]]
+    words: tuple[str, ...] = ()
+    title: str | None = None
+    weight: float = 0.5
+    saturation: float = 8.0
+    k: int = 100
+    min_similarity: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPlan:
+    """The engine requests of a search: `candidates`, then `body(ids)` with the ids that they found.
+
+    `limit` is the largest `total` where there is no BM25 side. `weight` and `saturation` are those of the scores.
+    """
+
+    name: str
+    index: str
+    candidates: Body | None
+    fused: Body
+    weight: float
+    saturation: float
+    limit: int | None = None
+
+    @property
+    def params(self) -> dict[str, str]:
+        """URL parameters of every request: the engine tells the BM25 score of a hit only when asked."""
+        return {"include_named_queries_score": "true"}
+
+    @property
+    def scored_here(self) -> bool:
+        """Whether the engine gives bare BM25 scores, which are yet to be brought into [0, 1)."""
+        return self.weight == 0 and self.limit is None
+
+    def body(self, ids: Sequence[str] = ()) -> Body:
+        """The body that gives the hits; `ids` are those of the candidates, and unused where there are none."""
+        if self.candidates is None:
+            return self.fused
+        similar = {"constant_score": {"filter": {"ids": {"values": list(ids)}}, "boost": 0}}
+        found = _with_similar(self.fused["query"], similar)
+        return {**self.fused, "query": found}
+
+
+def plan(
+    request: SearchRequest,
+    target: Target,
+    codes: Sequence[tuple[str, HashCode]],
+    filters: Sequence[Body] = (),
+) -> SearchPlan:
+    """The exact plan of `request`: `codes` are (query part, code), `filters` are query clauses that all must hold.
+
+    Raises RequestError where no code of the query can be compared with a stored part.
+    """
+    pairs = pairs_of(target, codes, request.on)
+    if request.text is None:
+        return _by_codes(request, target, pairs, filters)
+    return _by_both(request, target, pairs, filters)
+
+
+def pairs_of(target: Target, codes: Sequence[tuple[str, HashCode]], on: Sequence[str] = ()) -> list[Pair]:
+    """Every query code with every stored part it is compared with, in that order: the first wins at a tie."""
+    pairs = [
+        Pair(target.space, stored, code, target.tables[part, stored])
+        for part, code in codes
+        for stored in (("text", "image", "record") if not on else tuple(dict.fromkeys(on)))
+        if (part, stored) in target.tables
+    ]
+    if not pairs:
+        raise RequestError(
+            f"space {target.space} has no codes that this query can be compared with; it compares "
+            f"{', '.join(f'{part} with {stored}' for part, stored in target.tables) or 'nothing'}"
+        )
+    return pairs
+
+
+def words_query(text: str, fields: Sequence[str]) -> Body:
+    """The BM25 side. `lenient`: a number or date among the fields must not fail the search."""
+    query: Body = {"query": text, "type": "cross_fields", "operator": "or", "lenient": True, "_name": WORDS}
+    return {"multi_match": {**query, "fields": list(fields)} if fields else query}
+
+
+def _by_codes(request: SearchRequest, target: Target, pairs: Sequence[Pair], filters: Sequence[Body]) -> SearchPlan:
+    """No words: the k most similar are the hits. Weight 0 counts as 1 here, since nothing else is left to rank by."""
+    k = request.k or target.k
+    weight = _given(request.weight, target.weight) or 1.0
+    query = _similar_query(request, target, pairs, _restricted(request, filters), weight)
+    page = {"from": min(request.start, k), "size": max(0, min(request.size, k - request.start))}
+    body = {"query": query, **page, **_shown(target, pairs)}
+    return SearchPlan("exact", target.index, None, body, weight, target.saturation, limit=k)
+
+
+def _by_both(request: SearchRequest, target: Target, pairs: Sequence[Pair], filters: Sequence[Body]) -> SearchPlan:
+    words = words_query(request.text or "", target.words)
+    others = _restricted(request, filters, without=[words])
+    candidates = {
+        "query": _similar_query(request, target, pairs, others, 1.0),
+        "size": request.k or target.k,
+        "_source": False,
+        "track_total_hits": False,
+        "sort": ORDER,
+    }
+    weight = _given(request.weight, target.weight)
+    query: Body = {"bool": {"should": [words], "minimum_should_match": 1, **_restricted(request, filters)}}
+    if weight > 0:  # at 0 the engine's own order is BM25's to the last bit; s / (s + c) could round two scores to one
+        script = score_script(pairs, weight=weight, saturation=target.saturation)
+        query = {"script_score": {"query": query, "script": script}}
+    body = {"query": query, "from": request.start, "size": request.size, **_shown(target, pairs)}
+    return SearchPlan("exact", target.index, candidates, body, weight, target.saturation)
+
+
+def _similar_query(request: SearchRequest, target: Target, pairs: Sequence[Pair], clauses: Body, weight: float) -> Body:
+    """Documents with a code that is similar enough. Its inner query scores 0: all its clauses are filters."""
+    least = _given(request.min_similarity, target.min_similarity)
+    script = score_script(pairs, weight=weight, saturation=target.saturation, min_similarity=least)
+    inner = {"bool": {**clauses, "filter": clauses.get("filter") or [{"match_all": {}}]}}
+    return {"script_score": {"query": inner, "script": script, "min_score": SMALLEST}}
+
+
+def _restricted(request: SearchRequest, filters: Sequence[Body], without: Sequence[Body] = ()) -> Body:
+    """The members of a `bool` query that hold for both sides; the record that hits are like is no hit."""
+    excluded = [*without, *([{"ids": {"values": [request.like]}}] if request.like is not None else [])]
+    return {**({"filter": list(filters)} if filters else {}), **({"must_not": excluded} if excluded else {})}
+
+
+def _shown(target: Target, pairs: Sequence[Pair]) -> Body:
+    """What comes back of each hit of the page, and the order."""
+    return {
+        "_source": [target.title] if target.title else False,
+        "track_total_hits": True,
+        "sort": ORDER,
+        "script_fields": {BEST: {"script": distance_script(pairs)}},
+    }
+
+
+def _with_similar(query: Body, similar: Body) -> Body:
+    """`query` whose BM25 side is widened by the candidates, which add nothing to its score."""
+    if "script_score" in query:
+        scored = query["script_score"]
+        return {"script_score": {**scored, "query": _with_similar(scored["query"], similar)}}
+    inner = query["bool"]
+    return {"bool": {**inner, "should": [*inner["should"], similar]}}
+
+
+def _given(asked: float | None, known: float) -> float:
+    return known if asked is None else asked

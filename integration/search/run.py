@@ -1,0 +1,183 @@
+"""One search, from request to hits: find out what is searched, encode the query, plan, ask the engine."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from encoders import catalogue
+from encoders.api import PARTS, BundleCard, Item
+from integration import state
+from integration.engine.client import Cluster, part
+from integration.queries import QueryCodes, encode_query
+from integration.search.filters import clauses
+from integration.search.hits import SearchResult, read_hits, read_total
+from integration.search.plan import SearchPlan, Target, plan
+from integration.search.request import SearchRequest
+from integration.search.scripts import ensure_scripts
+from integration.settings import Settings
+from mappings.code import HashCode
+from mappings.errors import BundleError, CodeLengthError, EngineRefused, RequestError
+from mappings.fields import OBJECT, StoredCodes
+
+LIKE_PICTURES = 8  # pictures of a record that others are compared with: each is a pair for the script to read
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A search that is ready to be sent, and who encoded its query: `worker`, `process`, or `record` for like."""
+
+    plan: SearchPlan
+    title: str | None
+    encoded_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Searcher:
+    """Where searches go, and who encodes queries: a worker at `broker_url`, else this process.
+
+    `find` gives the card of a bundle, `encode` the codes of a query; both are the project's own but in tests.
+    """
+
+    cluster: Cluster
+    settings: Settings
+    broker_url: str | None = None
+    find: Callable[..., BundleCard] = catalogue.find
+    encode: Callable[[Item, state.Bundle, Settings, str | None], QueryCodes] = encode_query
+
+    def search(self, index: str, request: SearchRequest) -> SearchResult:
+        """Search an attached index.
+
+        Raises RequestError (NotAttachedError and UnknownIndexError among them), EngineUnavailable, EngineRefused.
+        """
+        began = time.perf_counter()
+        prepared = self.prepare(index, request)
+        searched = prepared.plan
+        answer = _ask(self.cluster, searched, final_body(self.cluster, searched), searched.params)
+        took = round((time.perf_counter() - began) * 1000, 1)
+        hits = read_hits(answer, searched, prepared.title)
+        return SearchResult(took, searched, read_total(answer, searched), hits, prepared.encoded_by)
+
+    def prepare(self, index: str, request: SearchRequest) -> Prepared:
+        """Everything of a search but its requests: what is searched, the query's codes, the plan."""
+        known = state.attached(self.cluster, index)
+        target = target_of(known, self.find(known.bundle.reference, data=self.settings.data))
+        filters = clauses(request.filters, _properties(self.cluster, known.index) if request.filters else {})
+        codes, by = self._codes_of(known, request)
+        return Prepared(plan(request, target, codes, filters), target.title, by)
+
+    def _codes_of(self, known: state.Attached, request: SearchRequest) -> tuple[list[tuple[str, HashCode]], str]:
+        """(query part, code) of everything that is asked for, and who encoded it."""
+        codes: list[tuple[str, HashCode]] = []
+        by = "record"
+        if request.text is not None or request.image is not None:
+            pictures = () if request.image is None else (request.image,)
+            answer = self.encode(Item(request.text, pictures), known.bundle, self.settings, self.broker_url)
+            codes += [(name, answer.codes[name]) for name in PARTS if name in answer.codes]
+            by = answer.by
+        if request.like is not None:
+            codes += _codes_of_record(self.cluster, known, request.like)
+        return codes, by
+
+
+def search(
+    cluster: Cluster, index: str, request: SearchRequest, settings: Settings, broker_url: str | None = None
+) -> SearchResult:
+    """Search an attached index: `Searcher.search` as one call."""
+    return Searcher(cluster, settings, broker_url).search(index, request)
+
+
+def final_body(cluster: Cluster, searched: SearchPlan) -> dict[str, Any]:
+    """The body that gives the hits; where the plan has a first step, it is taken here."""
+    if searched.candidates is None:
+        return searched.body()
+    answer = _ask(cluster, searched, searched.candidates, {})
+    return searched.body([hit["_id"] for hit in answer["hits"]["hits"]])
+
+
+def target_of(known: state.Attached, card: BundleCard) -> Target:
+    """What is searched. Raises BundleError where the bundle is no longer the one that made the stored codes."""
+    if card.digest != known.bundle.digest:
+        raise BundleError(
+            f"index {known.index} was encoded with {known.bundle.name} {known.bundle.digest[:12]}, but "
+            f"{known.bundle.reference} is now {card.digest[:12]}; bring the old bundle back or add a space"
+        )
+    weights = known.settings
+    return Target(
+        index=known.index,
+        space=known.space,
+        tables={(query, stored): card.table(query, stored) for query in PARTS for stored in card.parts},
+        words=known.profile.searched,
+        title=known.profile.title,
+        weight=weights.weight,
+        saturation=weights.saturation,
+        k=weights.k,
+        min_similarity=weights.min_similarity,
+    )
+
+
+def _codes_of_record(cluster: Cluster, known: state.Attached, record: str) -> list[tuple[str, HashCode]]:
+    """The stored codes of a record, found by search and not by GET, since the caller may not know its routing."""
+    field = f"{OBJECT}.{known.space}"
+    body = {"query": {"ids": {"values": [record]}}, "_source": [field], "size": 1}
+    found = cluster.request("POST", f"/{part(known.index)}/_search", body=body)["hits"]["hits"]
+    if not found:
+        raise RequestError(f"index {known.index} has no record {record!r}; give the id of one that it holds")
+    members = (found[0].get("_source") or {}).get(OBJECT, {}).get(known.space) or {}
+    try:
+        stored = StoredCodes.read(members, known.bundle.bits)
+    except CodeLengthError as error:
+        raise CodeLengthError(f"record {record!r} holds damaged codes: {error}; run `crosshatch reindex`") from error
+    singles = [(name, code) for name, code in (("text", stored.text), ("record", stored.record)) if code]
+    codes = [*singles, *(("image", code) for _, code in stored.image[:LIKE_PICTURES])]
+    if not codes:
+        raise RequestError(
+            f"record {record!r} has no codes yet; run `crosshatch update {known.index}` and see its problems"
+        )
+    return codes
+
+
+def _properties(cluster: Cluster, index: str) -> Mapping[str, Any]:
+    answer = cluster.request("GET", f"/{part(index)}/_mapping")
+    properties: Mapping[str, Any] = answer[index]["mappings"].get("properties", {})
+    return properties
+
+
+def _ask(cluster: Cluster, searched: SearchPlan, body: Mapping[str, Any], params: Mapping[str, str]) -> Any:
+    """Send one request. Raises RequestError where the engine says that the request itself is wrong.
+
+    `attach` stored the scripts; they are looked for again only where the cluster has lost them, since an account that
+    searches need not be allowed to read or store scripts.
+    """
+    path = f"/{part(searched.index)}/_search"
+    try:
+        return cluster.request("POST", path, params=params, body=body)
+    except EngineRefused as error:
+        if error.kind != "resource_not_found_exception" or "unable to find script" not in error.reason:
+            raise _told(error) from error
+    ensure_scripts(cluster)
+    return cluster.request("POST", path, params=params, body=body)
+
+
+def _told(error: EngineRefused) -> Exception:
+    """The refusals that a caller or an administrator can do something about, in our words."""
+    if "too_many" in error.kind or "maxClauseCount" in error.reason:
+        return RequestError(f"the text has too many words for this index ({error.reason}); search for fewer")
+    if "id_field_data" in error.reason:
+        return EngineRefused(
+            error.status, error.kind, f"{error.reason}; hits are ordered by score and then `_id`, which needs this "
+            "cluster setting: set indices.id_field_data.enabled to true", "a search"
+        )  # fmt: skip
+    if error.status == 400 and "failed to create query" in error.reason:
+        return RequestError(f"a filter's value does not fit its field: {error.reason}")
+    return error
+
+
+def printable(searched: SearchPlan, body: Mapping[str, Any]) -> str:
+    """The plan's requests as JSON; each `body` can be sent by any client to its `path`."""
+    params = "&".join(f"{name}={value}" for name, value in searched.params.items())
+    path = f"/{part(searched.index)}/_search"
+    first = [] if searched.candidates is None else [{"method": "POST", "path": path, "body": searched.candidates}]
+    requests: Sequence[Mapping[str, Any]] = [*first, {"method": "POST", "path": f"{path}?{params}", "body": body}]
+    return json.dumps({"plan": searched.name, "requests": requests}, ensure_ascii=False)

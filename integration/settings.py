@@ -1,0 +1,78 @@
+"""All settings in one frozen object, read once at the edge from CROSSHATCH_* and crosshatch.toml, and passed down."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from mappings.errors import SettingsError
+
+
+def _split(value: object, separator: str) -> object:
+    """A list as an administrator writes it: JSON, or words between separators; a list of the file passes."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [part.strip() for part in value.split(separator) if part.strip()]
+
+
+Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(lambda value: _split(value, ","))]
+Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(lambda value: _split(value, os.pathsep))]
+
+
+class Settings(BaseSettings):
+    """Each field is CROSSHATCH_<NAME> in the environment and `<name>` in crosshatch.toml; the environment wins."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CROSSHATCH_", toml_file="crosshatch.toml", frozen=True, extra="forbid", env_ignore_empty=True
+    )
+
+    opensearch_url: str | None = Field(None, description="the cluster; user and password may stand in the URL")
+    redis_url: str | None = Field(None, description="the broker")
+    data: Path = Field(Path(".crosshatch"), description="folder of the embedded engine, caches and fitted bundles")
+    encoder: str = Field("default-128", description="bundle: its name, a folder, or clip:<folder or name>")
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    picture_roots: Folders = Field((), description="folders, parted by `:`, that pictures of kind `file` may lie in")
+    picture_hosts: Hosts = Field(
+        (), description="hosts, parted by `,`, that pictures may come from and that may be private; empty: any public"
+    )
+    picture_max_bytes: int = Field(20_000_000, description="largest picture file that is read", gt=0)
+    picture_max_pixels: int = Field(50_000_000, description="largest picture that is decoded, in pixels", gt=0)
+    picture_timeout: float = Field(10.0, description="seconds for one picture, all redirects included", gt=0)
+    batch: int = Field(64, description="records in one job", gt=0, le=1000)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What the program sets, then the environment, then the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load() -> Settings:
+    """Read the settings. Raises SettingsError naming the setting, what came and what was expected."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"CROSSHATCH_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']} (came: {e.get('input')!r})"
+            for e in error.errors()
+        )
+        raise SettingsError(f"wrong settings: {wrong}") from error
+    except ValueError as error:  # pydantic-settings: a list that is no JSON, a broken TOML file
+        raise SettingsError(f"settings cannot be read: {error}") from error

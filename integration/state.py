@@ -1,0 +1,196 @@
+"""What Crosshatch knows of each attached index, kept in the hidden index `.crosshatch-state`.
+
+One document an attached index (kind `index`), one a noted profile (kind `profile`), one a problem (see `problems`).
+Every change is guarded by `if_seq_no`: two commands at once cannot overwrite each other.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from integration.engine.client import Cluster, part
+from mappings.errors import EngineRefused, NotAttachedError, RequestError, UnknownIndexError
+from mappings.profile import TargetProfile
+
+STATE = ".crosshatch-state"
+_MAPPING = {
+    "settings": {"index": {"hidden": True, "number_of_shards": 1, "auto_expand_replicas": "0-1"}},
+    "mappings": {
+        "dynamic": False,
+        "properties": {name: {"type": "keyword"} for name in ("kind", "index", "uuid", "space", "reason", "record")}
+        | {"failed": {"type": "boolean"}, "at": {"type": "date"}},
+    },
+}
+CONFLICT = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """The encoder of a space: how to load it, and what its codes are."""
+
+    reference: str
+    name: str
+    bits: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Settings of an index's fused score: w, c, k and the least similarity of the design."""
+
+    weight: float = 0.5
+    saturation: float = 8.0
+    k: int = 100
+    min_similarity: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """An index that Crosshatch is attached to. `space` is the active one; `spaces` holds every bundle by space."""
+
+    index: str
+    uuid: str
+    space: str
+    spaces: Mapping[str, Bundle]
+    profile: TargetProfile
+    secret: str
+    settings: Weights = Weights()
+    version: tuple[int, int] | None = None  # if_seq_no and if_primary_term of the document read
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle of the active space."""
+        return self.spaces[self.space]
+
+    @property
+    def alias(self) -> str:
+        """The hidden alias that every write goes to: it dies with the index."""
+        return f"crosshatch-w-{self.uuid}"
+
+    @property
+    def store(self) -> str:
+        """The hidden index of this index's code store; it outlives a rebuild under the same name."""
+        return f".crosshatch-codes-{hashlib.sha256(self.index.encode()).hexdigest()[:16]}"
+
+    def in_space(self, space: str) -> "Attached":
+        """The same index seen through another of its spaces. Raises RequestError listing the known ones."""
+        if space not in self.spaces:
+            raise RequestError(f"index {self.index} has no space {space!r}; there are: {', '.join(self.spaces)}")
+        return replace(self, space=space)
+
+
+def concrete(cluster: Cluster, name: str) -> tuple[str, str]:
+    """Name and UUID of the one index behind `name`. Raises UnknownIndexError, or RequestError for several."""
+    if not name or any(sign in name for sign in "*,<>"):
+        raise RequestError(f"{name!r} came; one index or alias was expected, without wildcards")
+    found = cluster.request("GET", f"/{part(name)}/_settings", params={"filter_path": "*.settings.index.uuid"})
+    if not found:
+        raise UnknownIndexError(f"no index {name!r} in the cluster")
+    if len(found) > 1:
+        raise RequestError(f"{name} stands for {len(found)} indices ({', '.join(sorted(found))}); name one of them")
+    [(index, answer)] = found.items()
+    return index, str(answer["settings"]["index"]["uuid"])
+
+
+def attached(cluster: Cluster, name: str) -> Attached:
+    """What is known of index or alias `name`. Raises NotAttachedError with the command that helps."""
+    index, uuid = concrete(cluster, name)
+    known = by_name(cluster, index)
+    if known is None:
+        raise NotAttachedError(f"index {index} is not attached; run `crosshatch attach {index}` first")
+    if known.uuid != uuid:
+        raise NotAttachedError(
+            f"index {index} was dropped and made anew since it was attached; run `crosshatch attach {index}` again "
+            "(its codes come back from the code store)"
+        )
+    return known
+
+
+def by_name(cluster: Cluster, index: str) -> Attached | None:
+    """The state of the concrete index `index`, rebuilt or not; None where there is none."""
+    answer = _get(cluster, f"index:{index}")
+    if answer is None:
+        return None
+    body = answer["_source"]["body"]
+    return Attached(
+        index=body["index"],
+        uuid=body["uuid"],
+        space=body["space"],
+        spaces={name: Bundle(**bundle) for name, bundle in body["spaces"].items()},
+        profile=TargetProfile.model_validate(body["profile"]),
+        secret=body["secret"],
+        settings=Weights(**body["settings"]),
+        version=(answer["_seq_no"], answer["_primary_term"]),
+    )
+
+
+def save(cluster: Cluster, known: Attached) -> None:
+    """Write the state of an index. Raises RequestError where somebody else changed it since it was read."""
+    body = {
+        "index": known.index,
+        "uuid": known.uuid,
+        "space": known.space,
+        "spaces": {n: {s: getattr(b, s) for s in Bundle.__slots__} for n, b in known.spaces.items()},
+        "profile": known.profile.model_dump(mode="json"),
+        "secret": known.secret,
+        "settings": {s: getattr(known.settings, s) for s in Weights.__slots__},
+    }
+    document = {"kind": "index", "index": known.index, "uuid": known.uuid, "body": body}
+    _put(cluster, f"index:{known.index}", document, known.version)
+
+
+def forget(cluster: Cluster, known: Attached) -> None:
+    """Drop the state of an index."""
+    seq_no, term = known.version or (0, 0)
+    guard = {"if_seq_no": seq_no, "if_primary_term": term, "refresh": "true"}
+    cluster.request("DELETE", f"/{STATE}/_doc/{part(f'index:{known.index}')}", params=guard)
+
+
+def note_profile(cluster: Cluster, index: str, profile: str) -> None:
+    """Note the shipped profile that fits `index`, for `attach` without `--target`."""
+    _put(
+        cluster, f"profile:{index}", {"kind": "profile", "index": index, "body": {"profile": profile}}, None, again=True
+    )
+
+
+def noted_profile(cluster: Cluster, index: str) -> str | None:
+    """The profile noted for `index`, if any."""
+    answer = _get(cluster, f"profile:{index}")
+    return answer["_source"]["body"]["profile"] if answer else None
+
+
+def ensure(cluster: Cluster) -> None:
+    """Make the state index where there is none yet."""
+    if not cluster.exists(f"/{STATE}"):
+        try:
+            cluster.request("PUT", f"/{STATE}", body=_MAPPING)
+        except EngineRefused as error:
+            if error.kind != "resource_already_exists_exception":
+                raise
+
+
+def _get(cluster: Cluster, key: str) -> Any:
+    try:
+        return cluster.request("GET", f"/{STATE}/_doc/{part(key)}")
+    except UnknownIndexError:
+        return None
+    except EngineRefused as error:
+        if error.status == 404:
+            return None
+        raise
+
+
+def _put(
+    cluster: Cluster, key: str, document: dict[str, Any], version: tuple[int, int] | None, *, again: bool = False
+) -> None:
+    ensure(cluster)
+    guard: dict[str, Any] = {} if again else {"op_type": "create"}
+    if version:
+        guard = {"if_seq_no": version[0], "if_primary_term": version[1]}
+    try:
+        cluster.request("PUT", f"/{STATE}/_doc/{part(key)}", params={**guard, "refresh": "true"}, body=document)
+    except EngineRefused as error:
+        if error.status == CONFLICT:
+            raise RequestError(f"the state of {key} was changed by another command meanwhile; run it again") from error
+        raise

@@ -1,0 +1,1 @@
+"""What is stored: codes, field names, index mappings, scripts, target profiles, errors."""

@@ -1,0 +1,148 @@
+"""Every error that Crosshatch raises on purpose, and what each becomes at the door.
+
+Each message says what came, what was expected and what to do.
+
+    CrosshatchError                                            CLI exit   HTTP
+    ├── RequestError          the caller must change it            2       400
+    │   ├── UnknownEncoderError    no such bundle                  2       404
+    │   ├── UnknownIndexError      no such index                   2       404
+    │   ├── NotAttachedError       attach comes first              2       409
+    │   ├── AlreadyAttachedError   with another encoder            2       409
+    │   ├── ProfileError           target profile is wrong         2       400
+    │   └── SettingsError          CROSSHATCH_* or crosshatch.toml 2       400
+    ├── DataError             the data is at fault                 1       409
+    │   ├── CodeLengthError        data and model disagree         1       409
+    │   ├── BundleError            damaged or foreign bundle       1       409
+    │   ├── AttachRefused          a check refused                 1       409
+    │   ├── RecordError            one record, with a reason       1       422
+    │   ├── WriteRefused           the engine blocks writes        1       409
+    │   └── EngineRefused          any other refusal of the engine 1       (the engine's)
+    └── Unavailable           try again later                     75       503
+        ├── EngineUnavailable      OpenSearch does not answer     75       503
+        ├── BrokerUnavailable      Redis does not answer          75       503
+        └── WorkerUnavailable      no worker answers              75       503
+"""
+
+
+class CrosshatchError(Exception):
+    """Root of the tree; never raised itself."""
+
+    exit_code = 1
+    status = 500
+
+
+class RequestError(CrosshatchError):
+    """The caller must change the request."""
+
+    exit_code = 2
+    status = 400
+
+
+class UnknownEncoderError(RequestError):
+    """No bundle or encoder has this name."""
+
+    status = 404
+
+
+class UnknownIndexError(RequestError):
+    """The cluster has no index of this name."""
+
+    status = 404
+
+
+class NotAttachedError(RequestError):
+    """The index exists, but Crosshatch is not attached to it."""
+
+    status = 409
+
+
+class AlreadyAttachedError(RequestError):
+    """The index is attached with another encoder."""
+
+    status = 409
+
+
+class ProfileError(RequestError):
+    """A target profile is missing or wrong."""
+
+
+class SettingsError(RequestError):
+    """A setting, in the environment or in crosshatch.toml, is wrong."""
+
+
+class DataError(CrosshatchError):
+    """The data, not the request, is at fault."""
+
+    exit_code = 1
+    status = 409
+
+
+class CodeLengthError(DataError):
+    """Two codes of different length meet, or a length is not supported."""
+
+
+class BundleError(DataError):
+    """An encoder bundle is damaged, tampered with or of another schema."""
+
+
+class AttachRefused(DataError):
+    """A check of `attach` refused; the message lists each with what to do."""
+
+
+class WriteRefused(DataError):
+    """The engine refuses a write that retrying does not cure (read-only index, strict mapping, full disk)."""
+
+
+class RecordError(DataError):
+    """One record, or one part of it, cannot be encoded.
+
+    `reason` is one of `REASONS`: it is what `status` counts and `problems` explains.
+    """
+
+    status = 422
+
+    def __init__(self, reason: str, message: str) -> None:
+        if reason not in REASONS:
+            raise ValueError(f"unknown reason {reason!r}; there are: {', '.join(REASONS)}")
+        super().__init__(message)
+        self.reason = reason
+
+
+REASONS = (
+    "no-content",
+    "picture-missing",
+    "picture-unreadable",
+    "picture-too-large",
+    "picture-forbidden",
+    "picture-timeout",
+    "text-unreadable",
+    "write-refused",
+    "gone",
+)
+
+
+class EngineRefused(DataError):
+    """OpenSearch answered a request with an error; `kind` is its error type, `reason` its own words."""
+
+    def __init__(self, status: int, kind: str, reason: str, request: str) -> None:
+        super().__init__(f"OpenSearch refused {request}: {status} {kind}: {reason}")
+        self.status, self.kind, self.reason = status, kind, reason
+
+
+class Unavailable(CrosshatchError):
+    """Something that should answer does not: try again later."""
+
+    exit_code = 75
+    status = 503
+
+
+class EngineUnavailable(Unavailable):
+    """OpenSearch does not answer."""
+
+
+class BrokerUnavailable(Unavailable):
+    """Redis does not answer."""
+
+
+class WorkerUnavailable(Unavailable):
+    """No worker answers."""

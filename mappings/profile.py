@@ -1,0 +1,106 @@
+"""Target profiles: which fields of somebody else's documents make the text and name the pictures."""
+
+import hashlib
+import importlib.resources
+import json
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mappings.errors import ProfileError
+
+SHIPPED = importlib.resources.files("mappings") / "profiles"
+
+
+class _Strict(BaseModel):
+    """Unknown keys are refused: a misspelt key must not silently change what is encoded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PictureField(_Strict):
+    """A document field that names pictures. `template` turns an ISBN into a URL: `{isbn}` stands for its digits."""
+
+    field: str
+    kind: Literal["url", "file", "base64", "isbn"]
+    template: str | None = None
+
+    @model_validator(mode="after")
+    def _template_goes_with_isbn(self) -> "PictureField":
+        if (self.kind == "isbn") != (self.template is not None and "{isbn}" in self.template):
+            raise ValueError("kind isbn needs a `template` with {isbn} in it; the other kinds take none")
+        return self
+
+
+class MarcField(_Strict):
+    """MARC inside the document: `field` holds the record, `format_field` says in which form."""
+
+    field: str
+    format_field: str | None = None
+
+
+class TargetProfile(_Strict):
+    """How one kind of catalogue stores its records. Field names use dots into objects and lists."""
+
+    name: str = Field(pattern=r"^[a-z0-9_-]{1,40}$")
+    versioning: Literal["internal", "external"] = "external"
+    text: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    marc: MarcField | None = None
+    pictures: tuple[PictureField, ...] = ()
+    language: str | None = None
+    title: str | None = None
+
+    @model_validator(mode="after")
+    def _has_something_to_encode(self) -> "TargetProfile":
+        if not (self.text or self.marc or self.pictures):
+            raise ValueError("a profile names at least one of `text`, `marc`, `pictures`")
+        return self
+
+    @property
+    def sha256(self) -> str:
+        """Digest of what decides a record's content: a change of it makes every record stale."""
+        content = self.model_dump(include={"text", "marc", "pictures", "language"}, mode="json")
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """Fields of the BM25 side."""
+        return self.search or self.text
+
+
+def shipped() -> list[str]:
+    """Names of the profiles that come with the project."""
+    return sorted(entry.name.removesuffix(".yaml") for entry in SHIPPED.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load(name_or_file: str) -> TargetProfile:
+    """Read a shipped profile by name, or a YAML file. Raises ProfileError."""
+    if name_or_file in shipped():
+        return parse((SHIPPED / f"{name_or_file}.yaml").read_text("utf-8"), name_or_file)
+    path = Path(name_or_file)
+    if not path.is_file():
+        raise ProfileError(
+            f"no target profile {name_or_file!r}: neither a file nor one of the shipped ones ({', '.join(shipped())})"
+        )
+    try:
+        return parse(path.read_text("utf-8"), name_or_file)
+    except UnicodeDecodeError as error:
+        raise ProfileError(f"target profile {name_or_file} is no UTF-8 text") from error
+
+
+def parse(text: str, name: str) -> TargetProfile:
+    """Read a profile from YAML. Raises ProfileError naming each wrong key, what came and what was expected."""
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ProfileError(f"target profile {name} is no YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ProfileError(f"target profile {name} must be a mapping of keys; {type(content).__name__} came")
+    try:
+        return TargetProfile.model_validate(content)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'profile'}: {e['msg']}" for e in error.errors())
+        raise ProfileError(f"target profile {name} is wrong: {wrong}") from error

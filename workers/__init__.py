@@ -1,0 +1,1 @@
+"""The Celery processes that encode records and write their codes."""

@@ -1,0 +1,69 @@
+"""The tasks: each finds what it needs and calls the function that does the work."""
+
+import base64
+from typing import Any
+
+from celery.signals import worker_process_init
+
+from encoders.api import Item
+from integration import jobs, state
+from integration.counts import Counts
+from integration.encoding import BatchEncoding
+from integration.queries import answer_of
+from mappings.errors import CrosshatchError, EngineUnavailable, NotAttachedError, UnknownIndexError
+from workers import process
+from workers.app import SETTINGS, app
+from workers.watch import JobWatch
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def _started(**_: object) -> None:
+    process.bind_to_parent()
+
+
+@app.task(  # type: ignore[untyped-decorator]
+    name=jobs.ENCODE_BATCH, autoretry_for=(EngineUnavailable,), retry_backoff=1, retry_backoff_max=30, max_retries=10
+)
+def encode_batch(job: dict[str, Any]) -> dict[str, Any]:
+    """Encode these records and write their codes; running it twice writes the same bytes."""
+    work = jobs.Job.read(job)
+    watch = JobWatch(process.broker(), work.id)
+    ended = watch.ended()
+    if ended is not None:
+        return ended
+    watch.begin()
+    try:
+        answer = _encoded(work, watch).message()
+    except CrosshatchError:
+        watch.give_up()
+        raise
+    watch.end(answer)
+    return answer
+
+
+@app.task(name=jobs.ENCODE_QUERY)  # type: ignore[untyped-decorator]
+def encode_query(reference: str, digest: str, text: str | None, pictures: list[str]) -> dict[str, Any]:
+    """The codes of a query, base64 by part; pictures come as base64."""
+    item = Item(text, tuple(base64.b64decode(picture) for picture in pictures))
+    return answer_of(process.encoder(reference, digest).encode([item])[0])
+
+
+def _encoded(work: jobs.Job, watch: JobWatch) -> Counts:
+    try:
+        known = state.attached(process.cluster(), work.index)
+    except (NotAttachedError, UnknownIndexError):  # detached, or dropped: its records are not ours any more
+        return _gone(work)
+    if known.uuid != work.uuid or work.space not in known.spaces:
+        return _gone(work)
+    known = known.in_space(work.space)
+    bundle = known.bundle
+    batch = BatchEncoding(
+        work, known, process.cluster(), lambda: process.encoder(bundle.reference, bundle.digest), SETTINGS
+    )
+    return batch.run(watch)
+
+
+def _gone(work: jobs.Job) -> Counts:
+    counts = Counts()
+    counts.failed["gone"] = len(work.keys)
+    return counts
