@@ -1,7 +1,7 @@
 """BERT's encoder (Devlin et al., NAACL 2019) for inference, on weights in the transformers layout.
 
-Written out because importing transformers takes longer (17 s of one core) than encoding a thousand records; a test holds
-both to the same values.
+Written out because importing transformers takes longer (17 s of one core) than encoding a thousand records; a test
+holds both to the same values.
 """
 
 from pathlib import Path
@@ -51,7 +51,8 @@ class Bert(torch.nn.Module):
 
     def _attend(self, states: Tensor, mask: Tensor, layer: str) -> Tensor:
         def heads(name: str) -> Tensor:  # (batch, heads, length, hidden / heads)
-            return self._linear(states, f"{layer}.attention.self.{name}").unflatten(2, (count, -1)).transpose(1, 2)
+            flat = self._linear(states, f"{layer}.attention.self.{name}")
+            return flat.view(*flat.shape[:2], count, -1).transpose(1, 2)
 
         count = self.config.num_attention_heads
         mixed = functional.scaled_dot_product_attention(

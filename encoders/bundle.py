@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -112,8 +113,8 @@ def read(folder: Path) -> Bundle:
     found = digest(document, folder)
     if found != model.digest:
         raise BundleError(
-            f"{folder} was changed after it was made: its digest is {found[:16]}…, model.json says {model.digest[:16]}…; "
-            "fetch or train it again"
+            f"{folder} was changed after it was made: its digest is {found[:16]}…, model.json says "
+            f"{model.digest[:16]}…; fetch or train it again"
         )
     return Bundle(model, _card(model, folder), folder)
 
@@ -159,7 +160,7 @@ def _check(model: Model, path: Path) -> None:
     if not model.parts or not set(model.parts) <= set(PARTS):
         raise BundleError(f"{path}: parts are {model.parts}; expected some of {', '.join(PARTS)}")
     for pair, table in model.calibration.items():
-        falls = all(a >= b for a, b in zip(table, table[1:], strict=False))
+        falls = all(a >= b for a, b in pairwise(table))
         if len(table) != model.bits + 1 or not falls or not all(0 <= value <= 1 for value in table):
             raise BundleError(
                 f"{path}: calibration {pair!r} must hold {model.bits + 1} values in [0, 1] that never rise"

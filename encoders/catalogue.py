@@ -34,7 +34,8 @@ def bundle(reference: str, *, data: Path) -> Bundle:
             return read(folder)
     if reference.startswith("clip:"):
         raise UnknownEncoderError(
-            f"no head was fitted for {reference!r} under {data / 'bundles'}; its codes need one, fitted on the catalogue itself"
+            f"no head was fitted for {reference!r} under {data / 'bundles'}; its codes need one, fitted on the "
+            "catalogue itself"
         )
     if _HUB_NAME.fullmatch(reference) and not Path(reference).exists():
         return read(_from_hub(reference))
@@ -53,7 +54,7 @@ def fitted_name(reference: str, bits: int = 128) -> str:
 
 
 def _from_hub(reference: str) -> Path:
-    """Fetch a bundle from the hub into its cache. Raises UnknownEncoderError where there is no network or no such name."""
+    """Fetch a bundle from the hub into its cache. Raises UnknownEncoderError: no network, or no such name."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -67,6 +68,6 @@ def _from_hub(reference: str) -> Path:
         ) from error
     if not (folder / MODEL).is_file():
         raise BundleError(
-            f"{reference!r} on the hub is no Crosshatch bundle: it has no {MODEL}; for CLIP weights use clip:{reference}"
+            f"{reference!r} on the hub is no Crosshatch bundle: it has no {MODEL}; CLIP weights are clip:{reference}"
         )
     return folder

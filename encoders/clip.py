@@ -1,7 +1,7 @@
-"""A user's own CLIP- or SigLIP-like weights as an encoder: an ITQ head fitted on the catalogue itself, saved as a bundle.
+"""A user's own CLIP- or SigLIP-like weights as an encoder: an ITQ head fitted on the catalogue, kept as a bundle.
 
-`encoders.loading.load` then takes that bundle as any other. The towers were trained together, so no pairs are needed, only
-what the catalogue holds: each modality is centred on its own mean (text and picture features lie apart), then ITQ.
+`encoders.loading.load` then takes that bundle as any other. The towers were trained together, so no pairs are needed,
+only what the catalogue holds: each modality is centred on its own mean (their features lie apart), then ITQ.
 """
 
 from collections.abc import Iterable
@@ -53,7 +53,9 @@ def fit_bundle(
     drawn = _sample(items, sample, rng)
     text_tower, picture_tower = clip_towers(weights, named(device))
     if bits > text_tower.width:
-        raise RequestError(f"{weights.package} has {text_tower.width} dimensions; ask for at most as many bits, not {bits}")
+        raise RequestError(
+            f"{weights.package} has {text_tower.width} dimensions; ask for at most as many bits, not {bits}"
+        )
     text, spoken = text_tower.features([item.text or "" for item in drawn])
     pictured = np.array([bool(item.pictures) for item in drawn], dtype=bool)
     picture = np.zeros((len(drawn), picture_tower.width), dtype=np.float32)
@@ -70,11 +72,15 @@ def fit_bundle(
 
 
 def fit(text: Floats, picture: Floats, *, bits: int, rng: np.random.Generator) -> Head:
-    """The head of features of both towers, [n, m] and [p, m]; n and p may differ. Raises DataError where both are few."""
+    """The head of both towers' features, [n, m] and [p, m]; n and p may differ. Raises DataError where both are few."""
     if max(len(text), len(picture)) < LEAST:
-        raise DataError(f"{len(text)} texts and {len(picture)} pictures came; a head needs {LEAST} of one of them at least")
+        raise DataError(
+            f"{len(text)} texts and {len(picture)} pictures came; a head needs {LEAST} of one of them at least"
+        )
     width = text.shape[1]
-    text_mean, image_mean = (rows.mean(axis=0) if len(rows) else np.zeros(width, np.float32) for rows in (text, picture))
+    text_mean, image_mean = (
+        rows.mean(axis=0) if len(rows) else np.zeros(width, np.float32) for rows in (text, picture)
+    )
     sides = [unit(text - text_mean), unit(picture - image_mean)]
     # each modality weighs the same, however many of it there are
     rows = np.vstack([side / np.sqrt(max(1, len(side))) for side in sides]).astype(np.float64)
@@ -87,9 +93,10 @@ def fit(text: Floats, picture: Floats, *, bits: int, rng: np.random.Generator) -
 
 
 def _sample(items: Iterable[Item], size: int, rng: np.random.Generator) -> list[Item]:
-    """Evenly drawn from a stream of unknown length (reservoir sampling, Vitter 1985); the catalogue is never held whole."""
+    """Evenly drawn from a stream of unknown length (reservoir sampling, Vitter 1985); it is never held whole."""
     kept: list[Item] = []
-    for number, item in enumerate(items):
+    for number, whole in enumerate(items):
+        item = Item(whole.text, whole.pictures[:1])  # the sample is held in memory
         if len(kept) < size:
             kept.append(item)
         elif (place := int(rng.integers(0, number + 1))) < size:

@@ -1,4 +1,4 @@
-"""CLIP- and SigLIP-like pairs of towers (Radford et al., ICML 2021; Zhai et al., ICCV 2023) from a transformers folder."""
+"""CLIP- and SigLIP-like pairs of towers (Radford et al., ICML 2021; Zhai et al., ICCV 2023) in transformers' form."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,9 @@ def clip_towers(weights: Weights, device: Device) -> tuple[TextTower, PictureTow
             weights.folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
         )
         tokenizer = AutoTokenizer.from_pretrained(weights.folder, local_files_only=True, trust_remote_code=False)
-        processor = AutoImageProcessor.from_pretrained(weights.folder, local_files_only=True, trust_remote_code=False)
+        processor = AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]
+            weights.folder, local_files_only=True, trust_remote_code=False
+        )
     except (OSError, ValueError, KeyError, ImportError) as error:  # what transformers raises for files that do not fit
         first = str(error).strip().partition("\n")[0]
         raise BundleError(f"{weights.folder} cannot be loaded as a CLIP-like model: {first}; fetch it whole") from error
@@ -44,7 +46,9 @@ class ClipText:
     def features(self, texts: Sequence[str]) -> tuple[Floats, NDArray[np.bool_]]:
         """n texts -> float32 [n, width] and which of them hold any word."""
         cleaned = [clean(text, self._length) for text in texts]
-        spoken = np.array([any(char.isprintable() and not char.isspace() for char in text) for text in cleaned], dtype=bool)
+        spoken = np.array(
+            [any(char.isprintable() and not char.isspace() for char in text) for text in cleaned], dtype=bool
+        )
         result = np.zeros((len(texts), self.width), dtype=np.float32)
         rows = np.flatnonzero(spoken)
         for start in range(0, len(rows), self._device.text_chunk):
@@ -56,7 +60,9 @@ class ClipText:
     def _embed(self, texts: list[str]) -> Floats:
         tokens = self._tokenizer(texts, padding="max_length", truncation=True, max_length=self._length)  # type: ignore[operator]
         inputs = {
-            name: torch.from_numpy(self._device.fill(np.array(tokens[name]), self._device.text_chunk)).to(self._device.torch)
+            name: torch.from_numpy(self._device.fill(np.array(tokens[name]), self._device.text_chunk)).to(
+                self._device.torch
+            )
             for name in ("input_ids", "attention_mask")
             if name in tokens
         }

@@ -25,7 +25,11 @@ class Device:
         return self.torch.type == "cuda"
 
     def precision(self) -> AbstractContextManager[object]:
-        """Half precision on CUDA (float16: bfloat16 has 3 bits less and turned more bits of the codes), none on a CPU."""
+        """Half precision on CUDA, none on a CPU.
+
+        float16: emulated on a CPU it turned 0.1 % of the bits of 112 pictures and none of their texts', bfloat16 0.9 %
+        of the pictures' and 0.2 % of the texts' (of 56). Not yet measured on a GPU.
+        """
         return torch.autocast("cuda", dtype=torch.float16) if self.fast else nullcontext()
 
     def fill(self, rows: NDArray[np.generic], count: int) -> NDArray[np.generic]:

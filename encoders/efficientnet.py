@@ -1,5 +1,6 @@
-"""EfficientNet-Lite0 for inference (Tan and Le, ICML 2019, arXiv:1905.11946; the Lite variant has no squeeze-and-excitation
-and ReLU6 in place of swish, and keeps stem and head as they are).
+"""EfficientNet-Lite0 for inference (Tan and Le, ICML 2019, arXiv:1905.11946).
+
+The Lite variant has no squeeze-and-excitation and ReLU6 in place of swish, and keeps stem and head as they are.
 
 Written out because importing timm takes longer (17 s of one core) than encoding hundreds of pictures; a test holds both
 to the same values.
@@ -7,7 +8,6 @@ to the same values.
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 
 STEM, HEAD, CLASSES = 32, 1280, 1000
@@ -55,7 +55,7 @@ class Block(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """Pictures in [-1, 1], (batch, 3, 224, 224), to the pooled activations (batch, 1280); `classifier` has the classes."""
+    """Pictures in [-1, 1], (batch, 3, 224, 224), to pooled activations (batch, 1280); `classifier` has the classes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,10 +72,10 @@ class EfficientNetLite0(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Mean of the last feature map: (batch, 1280)."""
         states: Tensor = self.head(self.blocks(self.stem(x)))
-        return states.mean(dim=(2, 3))
+        return states.float().mean(dim=(2, 3))  # in full precision, also where the layers counted in half
 
     def fill(self, weights: Mapping[str, Tensor]) -> None:
-        """Take weights that stand in the order of the layers, under whatever names. Raises ValueError where they do not fit."""
+        """Take weights that stand in the order of the layers, under any names. Raises ValueError if they do not fit."""
         ours = self.state_dict()
         if [tuple(t.shape) for t in weights.values()] != [tuple(t.shape) for t in ours.values()]:
             raise ValueError(

@@ -16,8 +16,7 @@ from mappings.errors import BundleError
 def unit(rows: Floats) -> Floats:
     """Each row divided by its length; a zero row stays. [n, m] -> [n, m]"""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    result: Floats = rows / np.where(lengths > 0, lengths, 1)
-    return result
+    return np.asarray(rows / np.where(lengths > 0, lengths, 1), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Head:
         )
 
     def align(self, features: Floats) -> Floats:
-        """Picture features in the space of the texts: [n, width] -> [n, m]. Towers trained together are already there."""
+        """Picture features in the texts' space: [n, width] -> [n, m]. Towers trained together are there already."""
         return features
 
     def text(self, features: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""The picture tower of the default encoder: EfficientNet-Lite0 (Tan and Le, ICML 2019; the Lite variant), on ImageNet."""
+"""The picture tower of the default encoder: EfficientNet-Lite0 (Tan and Le, ICML 2019), trained on ImageNet."""
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ class Lite0:
 
     def __init__(self, weights: Weights, device: Device) -> None:
         self._device = device
-        self._network = _network(weights).to(device.torch, memory_format=torch.channels_last)
+        self._network = _network(weights).to(device.torch).to(memory_format=torch.channels_last)
         self.chunk = device.picture_chunk
 
     @staticmethod

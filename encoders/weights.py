@@ -1,4 +1,4 @@
-"""Where backbone weights lie: folders of installed packages, addressed by package name and proven by digest. No torch."""
+"""Where backbone weights lie: in installed packages or folders, found by name and proven by digest. No torch."""
 
 import hashlib
 import importlib.metadata
@@ -80,7 +80,7 @@ def clip(reference: str) -> Weights:
 
 def _from_hub(reference: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(reference, allow_patterns=[f"*{suffix}" for suffix in _CLIP_SUFFIXES]))

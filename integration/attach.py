@@ -2,7 +2,7 @@
 
 import base64
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from encoders.api import BundleCard
@@ -46,17 +46,27 @@ class Plan:
 
 
 def plan(
-    cluster: Cluster, name: str, target: str | None, card: BundleCard, *, allow_final_pipeline: bool = False
+    cluster: Cluster,
+    name: str,
+    target: str | None,
+    encoder: BundleCard | Callable[[str, TargetProfile], BundleCard],
+    *,
+    allow_final_pipeline: bool = False,
 ) -> Plan:
-    """Look at everything, change nothing. Raises UnknownIndexError, ProfileError, AlreadyAttachedError."""
+    """Look at everything, change nothing in the cluster.
+
+    `encoder` is a card, or gives one for (concrete index, profile): a head may have to be fitted on the records
+    themselves. Raises UnknownIndexError, ProfileError, AlreadyAttachedError.
+    """
     index, uuid = state.concrete(cluster, name)
     before = state.by_name(cluster, index)
+    profile = profiles.load(target) if target else _noted(cluster, index, before)
+    card = encoder if isinstance(encoder, BundleCard) else encoder(index, profile)
     if before and before.uuid == uuid and card.digest not in {b.digest for b in before.spaces.values()}:
         raise AlreadyAttachedError(
             f"index {index} is attached with encoder {before.bundle.name} (digest {before.bundle.digest[:8]}); "
             f"to add {card.name} beside it, run `crosshatch spaces add {index} --encoder {card.reference}`"
         )
-    profile = profiles.load(target) if target else _noted(cluster, index, before)
     draft = Plan(index, uuid, profile, card, before, ())
     found = checks.of_index(cluster, index, draft.space, profile, allow_final_pipeline=allow_final_pipeline)
     return replace(draft, checks=tuple(found))

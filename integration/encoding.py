@@ -204,10 +204,10 @@ class BatchEncoding:
                 return
         else:
             self._solved.append(key.id)
-        if not written:
-            self._counts.unchanged += 1
-        elif work.digest in self._fresh:
+        if work.digest in self._fresh and (written or self._job.force):
             self._counts.encoded += 1
+        elif not written:
+            self._counts.unchanged += 1
         else:
             self._counts.restored += 1
 

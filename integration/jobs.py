@@ -77,17 +77,19 @@ def check_broker(broker_url: str) -> Redis:
         broker = Redis.from_url(broker_url, socket_connect_timeout=3, socket_timeout=10, decode_responses=True)
         broker.ping()
     except (RedisError, ValueError, OSError) as error:
-        address = broker_url.rsplit("@", 1)[-1]
+        address = broker_url.rsplit("@", 1)[-1].partition("?")[0]  # no password, which may also stand in the query
+        why = "this is no URL of Redis" if isinstance(error, ValueError) else error  # a wrong URL is told in pieces
         raise BrokerUnavailable(
-            f"the broker at {address} does not answer ({error}); "
+            f"the broker at {address} does not answer ({why}); "
             "start one (`crosshatch engine start`) or set CROSSHATCH_REDIS_URL"
         ) from error
     return broker
 
 
-def live_workers(app: Celery, *, timeout: float = 1.0) -> list[str]:
-    """Names of the workers that answer a ping within `timeout` seconds."""
-    return [name for answer in app.control.ping(timeout=timeout) for name in answer]
+def live_workers(app: Celery, *, timeout: float = 1.0, enough: int | None = None) -> list[str]:
+    """Names of the workers that answer a ping within `timeout` seconds; returns at once with `enough` of them."""
+    answers = app.control.broadcast("ping", reply=True, timeout=timeout, limit=enough)
+    return [name for answer in answers or () for name in answer]
 
 
 def running(app: Celery, *, timeout: float = 2.0) -> set[str]:

@@ -14,7 +14,7 @@ from integration import jobs
 from integration.settings import Settings
 from integration.state import Bundle
 from mappings.code import HashCode
-from mappings.errors import BrokerUnavailable, RecordError, RequestError
+from mappings.errors import BrokerUnavailable, BundleError, RecordError, RequestError
 
 ANSWER = 10.0  # seconds: a worker may be in the middle of a batch
 PING = 0.5
@@ -58,7 +58,7 @@ def _from_worker(item: Item, bundle: Bundle, broker_url: str) -> dict[str, Any] 
     try:
         jobs.check_broker(broker_url)
         app = jobs.queue_app(broker_url)
-        if not jobs.live_workers(app, timeout=PING):
+        if not jobs.live_workers(app, timeout=PING, enough=1):
             return None
         pictures = [base64.b64encode(picture).decode() for picture in item.pictures]
         arguments = {"reference": bundle.reference, "digest": bundle.digest, "text": item.text, "pictures": pictures}
@@ -73,4 +73,9 @@ def _in_process(item: Item, bundle: Bundle, settings: Settings) -> dict[str, Any
     from encoders.loading import load  # torch is loaded only where no worker answers
 
     encoder = load(bundle.reference, device=settings.device, data=settings.data, max_pixels=settings.picture_max_pixels)
+    if encoder.card.digest != bundle.digest:
+        raise BundleError(
+            f"encoder {bundle.reference} has digest {encoder.card.digest[:12]} here, but the index was attached with "
+            f"{bundle.digest[:12]}; codes of two encoders cannot be compared: install the release that attached it"
+        )
     return answer_of(encoder.encode([item])[0])

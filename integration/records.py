@@ -39,7 +39,7 @@ def read(document: Mapping[str, Any], profile: TargetProfile) -> Content:
         text = _text(document, profile)
     except RecordError as error:
         text, problem = None, error
-    pictures = [reference for field in profile.pictures for reference in _pictures(document, field)]
+    pictures = (reference for field in profile.pictures for reference in _pictures(document, field))
     unique = tuple(dict.fromkeys(pictures))[:MAX_PICTURES]
     return Content(text, unique, problem)
 
@@ -47,25 +47,36 @@ def read(document: Mapping[str, Any], profile: TargetProfile) -> Content:
 def title(document: Mapping[str, Any], profile: TargetProfile) -> str | None:
     """What a hit list shows: the first value of the profile's title field, else of its first text field."""
     name = profile.title or next(iter(profile.text), None)
-    return next((str(value) for value in values(document, name)), None) if name else None
+    found = values(document, name) if name else ()
+    return next((str(value) for value in found if value is not None and not isinstance(value, Mapping | list)), None)
 
 
 def values(document: Any, path: str) -> Iterator[Any]:
     """Every value at `path`; dots go into objects, and into each object of a list. A key with dots in it is met too."""
-    if isinstance(document, list):
-        for entry in document:
-            yield from values(entry, path)
-    elif isinstance(document, Mapping):
-        for key, value in document.items():
+    for entry in _flat(document):
+        if not isinstance(entry, Mapping):
+            continue
+        for key, value in entry.items():
             if key == path:
-                yield from value if isinstance(value, list) else [value]
+                yield from _flat(value)
             elif path.startswith(f"{key}."):
                 yield from values(value, path[len(key) + 1 :])
 
 
+def _flat(value: Any) -> Iterator[Any]:
+    """What lists in lists hold, however deep they are nested: the engine takes them for one list, too."""
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting += reversed(value)
+        else:
+            yield value
+
+
 def normalised(text: str) -> str:
-    """NFC, control characters and lone surrogates out, blanks in one run made one."""
-    composed = unicodedata.normalize("NFC", text)
+    """NFC, control characters and lone surrogates out, blanks in one run made one; no more than `MAX_TEXT` is read."""
+    composed = unicodedata.normalize("NFC", text[:MAX_TEXT])  # the time it takes may grow with the square
     kept = "".join(" " if unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") else sign for sign in composed)
     return _BLANK.sub(" ", kept).strip()
 
@@ -78,15 +89,18 @@ def _text(document: Mapping[str, Any], profile: TargetProfile) -> str | None:
 
 
 def _line(document: Mapping[str, Any], name: str) -> str:
-    found = []
+    found: dict[str, None] = {}  # in order, each once
+    room = MAX_TEXT
     for value in values(document, name):
-        if isinstance(value, Mapping | list):
+        if isinstance(value, Mapping):
             raise RecordError(
                 "text-unreadable", f"field {name} holds an object where text was expected; name its inner field"
             )
-        if value is not None:
-            found.append(normalised(str(value)))
-    return "; ".join(dict.fromkeys(text for text in found if text))
+        if value is not None and room > 0:
+            text = str(value)
+            room -= len(text)
+            found[normalised(text)] = None
+    return "; ".join(text for text in found if text)
 
 
 def _marc_text(document: Mapping[str, Any], marc: MarcField) -> str:

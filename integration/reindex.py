@@ -159,6 +159,7 @@ class _Dispatch:
     flying: dict[str, tuple[jobs.Job, AsyncResult]] = field(default_factory=dict)
     last_answer: float = field(default_factory=time.monotonic)
     last_worker: float = field(default_factory=time.monotonic)
+    suspects: set[str] = field(default_factory=set)
 
     def run(self, batches: Iterator[jobs.Job]) -> None:
         """Send every job of `batches` and wait for all answers."""
@@ -199,7 +200,7 @@ class _Dispatch:
     def _look_after(self) -> None:
         """No answer for a while: are the workers busy, gone, or did a job die with one?"""
         now = time.monotonic()
-        if not jobs.live_workers(self.app):
+        if not jobs.live_workers(self.app, enough=1):
             if now - max(self.last_answer, self.last_worker) > PATIENCE:
                 raise WorkerUnavailable(
                     "no worker has answered for ten minutes; start one with `crosshatch worker`, then run this again"
@@ -207,18 +208,16 @@ class _Dispatch:
             self.progress.waiting("no worker answers; start one with `crosshatch worker`")
             time.sleep(1.0)
             return
+        self.last_worker = now
+        if self.broker.llen(jobs.BATCH_QUEUE):
+            return  # they are busy with jobs before ours
         held = jobs.running(self.app)
-        queued = self.broker.llen(jobs.BATCH_QUEUE)
-        lost = [task for task in self.flying if task not in held]
-        if not queued and lost:
-            for task in lost:
-                job, result = self.flying.pop(task)
-                if result.ready():  # it ended while we asked
-                    self.flying[task] = (job, result)
-                else:
-                    self.progress.waiting(f"{len(job.keys)} records were lost with a worker; sending them again")
-                    self._send(job)
-        self.last_worker = time.monotonic()
+        missing = {task for task, (_, result) in self.flying.items() if task not in held and not result.ready()}
+        for task in missing & self.suspects:
+            job, _ = self.flying.pop(task)
+            self.progress.waiting(f"{len(job.keys)} records were lost with a worker; sending them again")
+            self._send(job)
+        self.suspects = missing - self.suspects  # lost only if two looks in a row miss it
 
 
 def _failure(error: object) -> CrosshatchError:

@@ -34,11 +34,14 @@ def put(source: bytes, space: str, members: Mapping[str, Any] | None) -> bytes:
 
     Other spaces, and members of this space that are not among `REPLACED`, stay. An object that becomes empty is
     taken out with its comma, so that attach and detach leave the bytes that were there. Raises DataError where
-    `source` is no JSON object.
+    `source` is no JSON object, or where our member is no object: then it is somebody else's.
     """
-    text = source.decode("utf-8", "surrogatepass")
-    end, member, empty = _scan(text)
-    ours = dict(member.value) if member and isinstance(member.value, dict) else {}
+    text, end, member, empty = _scan(source)
+    if member and _is_foreign(member):
+        raise DataError(
+            f"a document has a member {OBJECT!r} that is not ours (a {type(member.value).__name__}); rename it there"
+        )
+    ours = dict(member.value or {}) if member else {}
     if members is None:
         ours.pop(space, None)
     else:
@@ -49,10 +52,15 @@ def put(source: bytes, space: str, members: Mapping[str, Any] | None) -> bytes:
 
 
 def take_out(source: bytes) -> bytes:
-    """The document `source` without our object, whatever it holds."""
-    text = source.decode("utf-8", "surrogatepass")
-    end, member, empty = _scan(text)
-    return source if member is None else _written(text, end, member, empty, {}).encode("utf-8", "surrogatepass")
+    """The document `source` without our object, whatever it holds. Raises DataError as `put`, but for no member."""
+    text, end, member, empty = _scan(source)
+    if member is None or _is_foreign(member):
+        return source
+    return _written(text, end, member, empty, {}).encode("utf-8", "surrogatepass")
+
+
+def _is_foreign(member: Member) -> bool:
+    return not isinstance(member.value, dict | None)
 
 
 REPLACED = (*PARTS, "source")
@@ -73,10 +81,11 @@ def _written(text: str, end: int, member: Member | None, empty: bool, ours: dict
     return text[: member.start] + (text[after + 1 :] if text[after] == "," else text[member.end :])
 
 
-def _scan(text: str) -> tuple[int, Member | None, bool]:
-    """Offset of the closing brace, our member if there is one, and whether the object has no member at all."""
+def _scan(source: bytes) -> tuple[str, int, Member | None, bool]:
+    """The text, where a new member goes, our member if there is one, and whether the object has no member at all."""
     try:
-        return _bounds(text) if _cannot_hold_ours(text) else _members(text)
+        text = source.decode("utf-8", "surrogatepass")
+        return text, *(_bounds(text) if _cannot_hold_ours(text) else _members(text))
     except (ValueError, IndexError, RecursionError) as error:
         raise DataError(f"a document is no JSON object that can be read: {error}") from error
 
@@ -87,11 +96,12 @@ def _cannot_hold_ours(text: str) -> bool:
 
 
 def _bounds(text: str) -> tuple[int, None, bool]:
-    """The closing brace of an object that has no member of ours: nothing between the braces needs reading."""
+    """Where a member goes in an object that has none of ours: nothing between the braces needs reading."""
     start, end = _skip(text, 0), len(text.rstrip(" \t\n\r")) - 1
     if end <= start or text[start] != "{" or text[end] != "}":
         raise ValueError(f"it starts with {text[:1]!r} and ends with {text[-1:]!r}")
-    return end, None, _skip(text, start + 1) == end
+    empty = _skip(text, start + 1) == end
+    return start + 1 if empty else end, None, empty  # in `{ }` before the blank, where taking out will leave it
 
 
 def _members(text: str) -> tuple[int, Member | None, bool]:
@@ -101,8 +111,6 @@ def _members(text: str) -> tuple[int, Member | None, bool]:
     found: Member | None = None
     start = at + 1
     at = _skip(text, start)
-    if text[at] == "}":
-        return at, None, True
     first = True
     while True:
         if text[at] != '"':
@@ -119,6 +127,8 @@ def _members(text: str) -> tuple[int, Member | None, bool]:
             found = Member(start, end, json.loads(text[begin:end]), first)
         at = _skip(text, end)
         if text[at] == "}":
+            if _skip(text, at + 1) < len(text):
+                raise ValueError(f"something follows it at character {at + 1}")
             return at, found, False
         if text[at] != ",":
             raise ValueError(f"a comma was expected at character {at}")

@@ -104,8 +104,11 @@ class RecordError(DataError):
     def __init__(self, reason: str, message: str) -> None:
         if reason not in REASONS:
             raise ValueError(f"unknown reason {reason!r}; there are: {', '.join(REASONS)}")
-        super().__init__(message)
+        super().__init__(reason, message)  # all of it, so that it can leave a worker and be made again
         self.reason = reason
+
+    def __str__(self) -> str:
+        return str(self.args[1])
 
 
 REASONS = (
@@ -125,8 +128,11 @@ class EngineRefused(DataError):
     """OpenSearch answered a request with an error; `kind` is its error type, `reason` its own words."""
 
     def __init__(self, status: int, kind: str, reason: str, request: str) -> None:
-        super().__init__(f"OpenSearch refused {request}: {status} {kind}: {reason}")
+        super().__init__(status, kind, reason, request)  # all of it, so that it can leave a worker and be made again
         self.status, self.kind, self.reason = status, kind, reason
+
+    def __str__(self) -> str:
+        return "OpenSearch refused {3}: {0} {1}: {2}".format(*self.args)
 
 
 class Unavailable(CrosshatchError):

@@ -64,7 +64,10 @@ class StoredCodes:
     @classmethod
     def read(cls, members: Mapping[str, Any], bits: int) -> Self:
         """Read what `members` wrote. Raises CodeLengthError where a value is no code of `bits` bits."""
-        images = tuple(sorted(_image_pair(value, bits) for value in members.get("image", ())))
+        values = members.get("image")
+        if not isinstance(values, list | None):
+            raise CodeLengthError(f"`image` must be a list; {type(values).__name__} came")
+        images = tuple(sorted((_image_pair(value, bits) for value in values or ()), key=lambda pair: pair[0]))
         return cls(_code(members.get("text"), bits), images, _code(members.get("record"), bits))
 
 
@@ -74,10 +77,12 @@ def image_value(code: HashCode, number: int) -> str:
 
 
 def _image_pair(value: object, bits: int) -> tuple[int, HashCode]:
+    if not isinstance(value, str):
+        raise CodeLengthError(f"an image value must be base64; {type(value).__name__} came")
     try:
-        stored = base64.b64decode(str(value), validate=True)
+        stored = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise CodeLengthError(f"an image value must be base64; {str(value)[:40]!r} came") from error
+        raise CodeLengthError(f"an image value must be base64; {value[:40]!r} came") from error
     if len(stored) * 8 != bits + 16:
         raise CodeLengthError(f"an image value has {bits // 8 + 2} bytes; {len(stored)} came")
     return int.from_bytes(stored[-2:]), HashCode(bits, stored[:-2])
@@ -86,7 +91,9 @@ def _image_pair(value: object, bits: int) -> tuple[int, HashCode]:
 def _code(value: object, bits: int) -> HashCode | None:
     if value is None:
         return None
-    code = HashCode.from_base64(str(value))
+    if not isinstance(value, str):
+        raise CodeLengthError(f"a code must be base64; {type(value).__name__} came")
+    code = HashCode.from_base64(value)
     if code.bits != bits:
         raise CodeLengthError(f"a code of {bits} bits was expected; {code.bits} bits came")
     return code

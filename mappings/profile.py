@@ -3,6 +3,7 @@
 import hashlib
 import importlib.resources
 import json
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +30,8 @@ class PictureField(_Strict):
 
     @model_validator(mode="after")
     def _template_goes_with_isbn(self) -> "PictureField":
-        if (self.kind == "isbn") != (self.template is not None and "{isbn}" in self.template):
+        fits = "{isbn}" in (self.template or "") if self.kind == "isbn" else self.template is None
+        if not fits:
             raise ValueError("kind isbn needs a `template` with {isbn} in it; the other kinds take none")
         return self
 
@@ -81,7 +83,7 @@ def load(name_or_file: str) -> TargetProfile:
     if name_or_file in shipped():
         return parse((SHIPPED / f"{name_or_file}.yaml").read_text("utf-8"), name_or_file)
     path = Path(name_or_file)
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - `Path.is_file` raises for a name that is too long
         raise ProfileError(
             f"no target profile {name_or_file!r}: neither a file nor one of the shipped ones ({', '.join(shipped())})"
         )
@@ -89,13 +91,17 @@ def load(name_or_file: str) -> TargetProfile:
         return parse(path.read_text("utf-8"), name_or_file)
     except UnicodeDecodeError as error:
         raise ProfileError(f"target profile {name_or_file} is no UTF-8 text") from error
+    except OSError as error:
+        raise ProfileError(f"target profile {name_or_file} cannot be read: {error.strerror}") from error
 
 
 def parse(text: str, name: str) -> TargetProfile:
     """Read a profile from YAML. Raises ProfileError naming each wrong key, what came and what was expected."""
     try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise ProfileError(f"target profile {name} uses YAML aliases (`*name`); write the values out")  # or: bombs
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that is none
         raise ProfileError(f"target profile {name} is no YAML: {error}") from error
     if not isinstance(content, dict):
         raise ProfileError(f"target profile {name} must be a mapping of keys; {type(content).__name__} came")

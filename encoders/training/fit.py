@@ -14,7 +14,7 @@ from encoders.training.ridge import ridge
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """The choices, each made by leaving one source out (docs/default-encoder.md has the figures)."""
+    """The choices, each made by leaving one of the three sources out, never by Tux Paint."""
 
     penalty: float = 1.0  # of ridge, relative to the features' variance
     conse: float = 1.0  # weight of ConSE beside ridge; 0 leaves it out
@@ -39,29 +39,34 @@ class Pairs:
         return np.asarray(1 / np.sqrt(counts[number]), dtype=np.float64)
 
 
-def fit_head(pairs: Pairs, classes: Floats, *, bits: int, recipe: Recipe) -> RidgeConseHead:
-    """The head of `bits` bits. `classes` are the class names' text features, [classes, m]."""
-    rng = np.random.default_rng(recipe.seed)
+def align(pairs: Pairs, classes: Floats, recipe: Recipe) -> RidgeConseHead:
+    """The head up to the common space; it has no bits yet. `classes`: the class names' text features, [classes, m]."""
     weights = pairs.weights()
     pooled = unit(np.sqrt(pairs.picture[:, :POOLED])).astype(np.float64)
+    width = pairs.caption.shape[1]
     draft = RidgeConseHead(
         text_mean=_mean(pairs.caption, weights),
-        image_mean=np.zeros(pairs.caption.shape[1], dtype=np.float32),
-        projection=np.zeros((pairs.caption.shape[1], bits), dtype=np.float32),
-        text_threshold=np.zeros(bits, dtype=np.float32),
-        image_threshold=np.zeros(bits, dtype=np.float32),
+        image_mean=np.zeros(width, dtype=np.float32),
+        projection=np.zeros((width, 0), dtype=np.float32),
+        text_threshold=np.zeros(0, dtype=np.float32),
+        image_threshold=np.zeros(0, dtype=np.float32),
         ridge=_half(ridge(pooled, pairs.caption.astype(np.float64), penalty=recipe.penalty, weights=weights)),
         classes=_half(recipe.conse * (classes - classes.mean(axis=0))),
         temperature=np.array([recipe.temperature], dtype=np.float32),
     )
-    centred = _with(draft, image_mean=_mean(draft.align(pairs.picture), weights))
-    text, image = centred.text(pairs.caption), centred.image(pairs.picture)
-    projection = _projection(text, image, weights, bits, recipe, rng)
-    turned = _with(centred, projection=_half(projection))
+    return _with(draft, image_mean=_mean(draft.align(pairs.picture), weights))
+
+
+def hashed(aligned: RidgeConseHead, pairs: Pairs, *, bits: int, recipe: Recipe) -> RidgeConseHead:
+    """The aligned head with a projection to `bits` bits, and the thresholds where each bit parts the pairs evenly."""
+    text, image = aligned.text(pairs.caption), aligned.image(pairs.picture)
+    rng = np.random.default_rng(recipe.seed)
+    turned = _with(aligned, projection=_half(_projection(text, image, pairs.weights(), bits, recipe, rng)))
+    dense = _with(turned, text_threshold=np.zeros(bits), image_threshold=np.zeros(bits))
     return _with(
-        turned,
-        text_threshold=np.median(turned.relax_text(text), axis=0),
-        image_threshold=np.median(turned.relax_image(image), axis=0),
+        dense,
+        text_threshold=np.median(dense.relax_text(text), axis=0),
+        image_threshold=np.median(dense.relax_image(image), axis=0),
     )
 
 

@@ -28,7 +28,8 @@ def random_rotation(size: int, rng: np.random.Generator) -> Doubles:
 def itq(projected: Doubles, *, iterations: int, rng: np.random.Generator) -> tuple[Doubles, list[float]]:
     """Rotate so that the rows lie near the corners of a cube: min over B, R of ||B - V R||² (Eq. 2 of the paper).
 
-    `projected` V is [n, k], centred. Returns R [k, k] and the loss before each turn of R and at the end: it never rises.
+    `projected` V is [n, k], centred. Returns R [k, k] and the loss before each turn of R and at the end; it
+    never rises.
     """
     rotation = random_rotation(projected.shape[1], rng)
     losses = []

@@ -1,4 +1,4 @@
-"""The collections that encoders are trained on and measured with, as one kind of sample; files are read, never copied."""
+"""The collections that encoders are trained on and measured with, as one kind of sample; nothing is copied."""
 
 import json
 import re

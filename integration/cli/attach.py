@@ -6,12 +6,14 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from encoders import catalogue
+from encoders.api import BundleCard
 from integration import attach as attaching
 from integration import state
 from integration.cli.door import as_json, cluster, print_json
 from integration.engine.client import Cluster
+from integration.fitting import card_of
 from integration.settings import Settings
+from mappings.profile import TargetProfile
 
 
 @click.command()
@@ -72,8 +74,9 @@ def _plan(
     encoder: str | None,
     allow_final_pipeline: bool,
 ) -> attaching.Plan:
-    reference = encoder or settings.encoder
-    card = catalogue.find(reference, data=settings.data)
+    def card(name: str, profile: TargetProfile) -> BundleCard:
+        return card_of(connection, name, profile, encoder or settings.encoder, settings)
+
     return attaching.plan(connection, index, target, card, allow_final_pipeline=allow_final_pipeline)
 
 

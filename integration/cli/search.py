@@ -81,8 +81,9 @@ def _print_table(result: SearchResult, request: SearchRequest, *, explain: bool)
     for rank, hit in enumerate(result.hits, start=request.start + 1):
         table.add_row(str(rank), plain(hit.id), plain(hit.title), f"{hit.score:.4f}", *_how(hit))
     console.print(table)
+    count = f"{result.total} {'hit' if result.total == 1 else 'hits'}"
     console.print(
-        f"{result.total} hits, page {request.page}; plan {result.plan.name}, {result.took_ms:.0f} ms, "
+        f"{count}, page {request.page}; plan {result.plan.name}, {result.took_ms:.0f} ms, "
         f"query encoded by {result.encoded_by}"
     )
     for rank, hit in enumerate(result.hits if explain else (), start=request.start + 1):

@@ -16,6 +16,7 @@ from mappings.errors import DataError, RequestError
 
 PROFILE = "demo"
 CHUNK = 200
+CONFLICT = 409
 BRANCHES = ("main", "harbour", "school", "bus")
 # `shelf.dewey` is a number with its zeros in the JSON (813.50), as an ILS writes call numbers that look like numbers.
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -42,6 +43,7 @@ INDEX: dict[str, Any] = {
             "parallel_titles": {"properties": {"language": _KEYWORD, "text": _WORDS}},
             "creators": {"properties": {"name": _WORDS, "dates": {"type": "keyword", "index": False}}},
             "subjects": _WORDS,
+            "parallel_subjects": {"properties": {"language": _KEYWORD, "text": _WORDS}},
             "summary": {"type": "text", "analyzer": "ils_words"},
             "published": {"type": "integer"},
             "language": _KEYWORD,
@@ -71,15 +73,16 @@ def documents(folder: Path) -> Iterator[dict[str, Any]]:
 def load_demo(cluster: Cluster, index: str, folder: Path) -> int:
     """Make `index` as the ILS would have, with its pictures in `folder`; return the number of its documents.
 
-    An index that is there already is left as it is. Raises RequestError where it is not this catalogue, DataError
-    where the engine refuses a document.
+    Documents that are there already stay as they are; those that are missing come. Raises RequestError where the index
+    is not this catalogue, DataError where the engine refuses a document.
     """
     if cluster.exists(f"/{part(index)}"):
-        return _kept(cluster, index, folder)
-    cluster.request("PUT", f"/{part(index)}", body=INDEX)
+        _check_own(cluster, index)
+    else:
+        cluster.request("PUT", f"/{part(index)}", body=INDEX)
     count, lines = 0, list[bytes]()
     for document in documents(folder):
-        action = {"index": {"_id": document["control_number"]}}
+        action = {"create": {"_id": document["control_number"]}}  # one that is there stays, with its codes
         lines += [_encoder.encode(action), _encoder.encode(document)]
         count += 1
         if len(lines) == 2 * CHUNK:
@@ -90,12 +93,10 @@ def load_demo(cluster: Cluster, index: str, folder: Path) -> int:
     return count
 
 
-def _kept(cluster: Cluster, index: str, folder: Path) -> int:
+def _check_own(cluster: Cluster, index: str) -> None:
     [found] = cluster.request("GET", f"/{part(index)}/_mapping").values()
     if not set(INDEX["mappings"]["properties"]) <= set(found["mappings"].get("properties", {})):
         raise RequestError(f"index {index} is not the demo's catalogue; delete it, or use another cluster")
-    draw(folder)
-    return int(cluster.request("GET", f"/{part(index)}/_count")["count"])
 
 
 def _write(cluster: Cluster, index: str, lines: list[bytes]) -> None:
@@ -103,16 +104,16 @@ def _write(cluster: Cluster, index: str, lines: list[bytes]) -> None:
         return
     answer = cluster.bulk(f"/{part(index)}", b"\n".join([*lines, b""]))
     for item in answer["items"]:
-        if "error" in item["index"]:
-            error = item["index"]["error"]
-            raise DataError(f"OpenSearch refused document {item['index']['_id']} of the demo: {error['reason']}")
+        if item["create"]["status"] not in (201, CONFLICT):
+            error = item["create"]["error"]
+            raise DataError(f"OpenSearch refused document {item['create']['_id']} of the demo: {error['reason']}")
 
 
 def _picture(hexcode: str) -> dict[str, Any]:
     """An item of the picture library."""
     names = drawings.names(hexcode)
     headings = list(drawings.headings(hexcode))
-    subjects = [*(text for heading in headings for text in heading.values()), *drawings.keywords(hexcode)]
+    subjects = [*(heading["en"] for heading in headings), *drawings.keywords(hexcode)]
     number = f"picture-{hexcode.lower()}"
     return {
         "control_number": number,
@@ -121,6 +122,12 @@ def _picture(hexcode: str) -> dict[str, Any]:
         "parallel_titles": [{"language": code, "text": name} for code, name in names.items() if code != "en"],
         "creators": [{"name": "OpenMoji"}],
         "subjects": list(dict.fromkeys(subjects)),
+        "parallel_subjects": [
+            {"language": code, "text": text}
+            for heading in headings
+            for code, text in heading.items()
+            if code in drawings.LANGUAGES
+        ],
         "published": 2018,
         "language": "zxx",
         "rights": drawings.ATTRIBUTION,

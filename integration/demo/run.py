@@ -1,31 +1,27 @@
 """The main job from start to end, on defaults: engine, catalogue, attach, worker, encode, three searches."""
 
 import contextlib
-import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from encoders import catalogue as bundles
 from integration import attach as attaching
-from integration import jobs, reindex, state
+from integration import reindex, state
 from integration.counts import Counts
 from integration.demo import catalogue
 from integration.demo.drawings import FOLDER
-from integration.engine import lifeline
 from integration.engine.client import Cluster
-from integration.engine.services import Engine, Services, running
+from integration.engine.services import Engine, running
 from integration.search.request import SearchRequest
 from integration.search.run import Searcher
 from integration.settings import Settings
+from integration.worker_process import worker
 from mappings.errors import AlreadyAttachedError, NotAttachedError, WorkerUnavailable
 
 INDEX = "crosshatch-demo"
-WORKER_SECONDS = 120.0
 WORDS = "a story about a voyage at sea"
 FUSED_WORDS = "children"
 HITS = 5
@@ -60,7 +56,8 @@ def demo(settings: Settings, engine: Engine, progress: reindex.Progress, tell: C
         cluster = Cluster(services.url)
         stack.callback(cluster.close)
         with _stage(done, "worker", "starting a worker", tell):
-            stack.enter_context(_worker(settings, services, pictures))
+            own = settings.model_copy(update={"picture_roots": (pictures,)})
+            stack.enter_context(worker(own, services, log=settings.data.absolute() / "demo-worker.log"))
         with _stage(done, "catalogue", "loading the sample catalogue as an ILS would have left it", tell):
             catalogue.load_demo(cluster, INDEX, pictures)
         with _stage(done, "attach", f"attaching to {INDEX}", tell):
@@ -79,34 +76,6 @@ def _stage(done: Demo, name: str, said: str, tell: Callable[[str], None]) -> Ite
     begun = time.monotonic()
     yield
     done.seconds[name] = round(time.monotonic() - begun, 2)
-
-
-@contextmanager
-def _worker(settings: Settings, services: Services, pictures: Path) -> Iterator[None]:
-    """A worker for the length of a `with` block; it dies with this process, whatever kills it."""
-    log = settings.data.absolute() / "demo-worker.log"
-    names = {
-        "CROSSHATCH_OPENSEARCH_URL": services.url,
-        "CROSSHATCH_REDIS_URL": services.broker_url,
-        "CROSSHATCH_DATA": str(settings.data.absolute()),
-        "CROSSHATCH_PICTURE_ROOTS": str(pictures),
-    }
-    worker = lifeline.child([sys.executable, "-m", "workers"], log=log, env={**os.environ, **names})
-    try:
-        _await_worker(services, log, worker.poll)
-        yield
-    finally:
-        worker.terminate()
-        worker.wait()
-
-
-def _await_worker(services: Services, log: Path, ended: Callable[[], int | None]) -> None:
-    app = jobs.queue_app(services.broker_url)
-    deadline = time.monotonic() + WORKER_SECONDS
-    while not jobs.live_workers(app, timeout=0.5):
-        if ended() is not None or time.monotonic() > deadline:
-            lines = log.read_text("utf-8", errors="replace").splitlines()
-            raise WorkerUnavailable(f"the demo's worker does not answer; its log {log} ends: {' / '.join(lines[-3:])}")
 
 
 def _attached(cluster: Cluster, settings: Settings) -> state.Attached:

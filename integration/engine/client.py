@@ -64,7 +64,7 @@ class Cluster:
     def request(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Body = None) -> Any:
         """Send a request; return the parsed JSON answer (HEAD: bool). Errors as `raw`."""
         answer = self._send(method, path, params, body)
-        return msgspec.json.decode(answer) if isinstance(answer, str) and answer else answer
+        return _parsed(answer) if isinstance(answer, str) and answer else answer
 
     def raw(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Body = None) -> bytes:
         """Send a request; return the bytes of the answer.
@@ -108,6 +108,14 @@ class Cluster:
 def part(name: str) -> str:
     """A name or id as one part of a path: everything but letters, digits and `_.-~` is escaped."""
     return quote(name, safe="")
+
+
+def _parsed(answer: str) -> Any:
+    """The answer as Python objects. A document may hold half a surrogate pair, which only the slower reader takes."""
+    try:
+        return msgspec.json.decode(answer)
+    except msgspec.DecodeError:
+        return json.loads(answer)
 
 
 def _translated(error: TransportError, request: str, host: str) -> CrosshatchError:

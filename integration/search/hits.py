@@ -90,9 +90,12 @@ def _hit(raw: Mapping[str, Any], plan: SearchPlan, title: str | None) -> Hit:
 
 
 def title_of(source: Mapping[str, Any], field: str | None) -> str | None:
-    """The text of a field, whose name has dots into objects and lists; several values are joined."""
+    """The text of a field, whose name has dots into objects and lists; several values are joined.
+
+    Half a surrogate pair becomes `?`: no output could carry it.
+    """
     values = [str(value) for value in _values(source, field.split("."))] if field else []
-    return "; ".join(values) or None
+    return "; ".join(values).encode(errors="replace").decode() or None
 
 
 def _values(value: Any, path: list[str]) -> Iterator[Any]:

@@ -124,10 +124,14 @@ def _codes_of_record(cluster: Cluster, known: state.Attached, record: str) -> li
     found = cluster.request("POST", f"/{part(known.index)}/_search", body=body)["hits"]["hits"]
     if not found:
         raise RequestError(f"index {known.index} has no record {record!r}; give the id of one that it holds")
-    members = (found[0].get("_source") or {}).get(OBJECT, {}).get(known.space) or {}
     try:
+        members = found[0].get("_source", {}).get(OBJECT, {}).get(known.space) or {}
         stored = StoredCodes.read(members, known.bundle.bits)
-    except CodeLengthError as error:
+    except (
+        CodeLengthError,
+        AttributeError,
+        TypeError,
+    ) as error:  # somebody else wrote there: not even the form is sure
         raise CodeLengthError(f"record {record!r} holds damaged codes: {error}; run `crosshatch reindex`") from error
     singles = [(name, code) for name, code in (("text", stored.text), ("record", stored.record)) if code]
     codes = [*singles, *(("image", code) for _, code in stored.image[:LIKE_PICTURES])]

@@ -124,6 +124,22 @@ def test_known_bundles_are_sound(data: Path) -> None:
         assert len(card.calibration) == 9
 
 
+@pytest.mark.parametrize("bits", [64, 128, 256])
+def test_the_default_says_what_it_learnt_from_and_beats_its_baseline(data: Path, bits: int) -> None:
+    model = catalogue.bundle(f"default-{bits}", data=data).model
+    assert {str(entry["source"]) for entry in model.trained_on} == {"openclipart", "openmoji", "standard_ebooks"}
+    assert model.licence == "CC-BY-SA-4.0"
+    hit = {(f["source"], f["direction"], f["method"]): f["hit"] for f in model.results if f["form"] == str(bits)}
+    sources = {source for source, _, _ in hit}
+    assert sources == {"openclipart", "openmoji", "standard_ebooks", "tuxpaint_stamps"}
+    for source in sources:
+        for direction in ("text-image", "image-text"):
+            ours, baseline = hit[source, direction, "ours"], hit[source, direction, "baseline"]
+            assert isinstance(ours, float)
+            assert isinstance(baseline, float)
+            assert ours > baseline, (source, direction)
+
+
 def test_a_folder_and_a_fitted_name_are_found(folder: Path, data: Path) -> None:
     bundle.write(data / "bundles" / "mine", small_model(name="mine"), {})
     assert catalogue.find(str(folder), data=data).name == "small"
@@ -132,7 +148,7 @@ def test_a_folder_and_a_fitted_name_are_found(folder: Path, data: Path) -> None:
 
 @pytest.mark.parametrize("reference", ["default-127", "", "../x", "clip:nothing/here"])
 def test_an_unknown_name_lists_what_there_is(data: Path, reference: str) -> None:
-    with pytest.raises(UnknownEncoderError, match="default-128|no head was fitted"):
+    with pytest.raises(UnknownEncoderError, match=r"default-128|no head was fitted"):
         catalogue.find(reference, data=data)
 
 

@@ -1,6 +1,7 @@
 """The fitting and the measuring, on cases small enough to work out by hand."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from PIL import Image
 from encoders.training.calibration import farther, tables
 from encoders.training.duplicates import difference_hash, groups
 from encoders.training.evaluation import hits
+from encoders.training.features import Collection
 from encoders.training.itq import itq, principal, random_rotation
 from encoders.training.ridge import ridge
-from encoders.training.sources import plain
+from encoders.training.sources import Sample, plain
 
 
 def test_ridge_by_hand() -> None:
@@ -27,7 +29,9 @@ def test_ridge_weights_are_repetitions() -> None:
     x, y = rng.standard_normal((6, 3)), rng.standard_normal((6, 2))
     times = np.array([1, 2, 3, 1, 1, 2])
     weighted = ridge(x, y, penalty=0.5, weights=times.astype(float))
-    repeated = ridge(np.repeat(x, times, axis=0), np.repeat(y, times, axis=0), penalty=0.5, weights=np.ones(times.sum()))
+    repeated = ridge(
+        np.repeat(x, times, axis=0), np.repeat(y, times, axis=0), penalty=0.5, weights=np.ones(times.sum())
+    )
     np.testing.assert_allclose(weighted, repeated, atol=1e-12)
 
 
@@ -65,6 +69,15 @@ def test_near_duplicates_hang_together() -> None:
     assert groups(hashes).tolist() == [0, 0, 0, 3]
 
 
+def test_what_is_held_out_takes_its_twins_and_namesakes_along() -> None:
+    names = ["Cat", "cat", "tiger", "dog", "hound", "Dog"]
+    samples = tuple(Sample("s", f"k{n}", Path("x"), name, "", "") for n, name in enumerate(names))
+    rows = np.arange(6, dtype=np.float32)[:, None]
+    collection = Collection(samples, rows, rows, rows, rows, np.array([0, 1, 0, 3, 3, 5]))
+    kept = [[s.key for s in collection.distinct(without=frozenset(w)).samples] for w in ([], ["k0"], ["k5"])]
+    assert kept == [["k0", "k3"], ["k3"], ["k0", "k4"]]  # k4 is neither twin nor namesake of k5
+
+
 def test_difference_hash_by_hand() -> None:
     ramp = Image.fromarray(np.tile(np.arange(0, 252, 28, dtype=np.uint8), (8, 1)))  # 9 x 8, each brighter than its left
     assert difference_hash(ramp).tolist() == [255] * 8
@@ -97,7 +110,8 @@ def test_hits_share_out_ties() -> None:
 
 
 @pytest.mark.parametrize(
-    ("title", "typed"), [("BlueMan#206", "BlueMan"), ("Viet_nam", "Viet nam"), ("<p>A  cat &amp; dog</p>", "A cat & dog")]
+    ("title", "typed"),
+    [("BlueMan#206", "BlueMan"), ("Viet_nam", "Viet nam"), ("<p>A  cat &amp; dog</p>", "A cat & dog")],
 )
 def test_titles_as_a_person_types_them(title: str, typed: str) -> None:
     assert plain(title) == typed

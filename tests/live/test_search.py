@@ -20,7 +20,7 @@ from integration.search.run import Searcher, final_body, printable
 from integration.search.scripts import ensure_scripts
 from integration.settings import Settings
 from mappings.code import HashCode
-from mappings.errors import BundleError, NotAttachedError, RequestError, UnknownIndexError
+from mappings.errors import BundleError, EngineRefused, NotAttachedError, RequestError, UnknownIndexError
 from mappings.fields import StoredCodes, space_mapping
 from mappings.profile import TargetProfile
 
@@ -304,3 +304,38 @@ def test_printed_requests_give_the_same_hits(catalogue: Catalogue) -> None:
     result = searcher.search(catalogue.index, request)
     assert [hit["_id"] for hit in answer["hits"]["hits"]] == [hit.id for hit in result.hits]
     assert answer["hits"]["total"]["value"] == result.total
+
+
+def test_records_with_odd_contents_are_found_all_the_same(cluster: Cluster, catalogue: Catalogue) -> None:
+    odd = {
+        "half a surrogate": b'{"title": "ghost \\ud83d title"}',
+        "control": b'{"title": "ghost \\u0000\\u001b[2J"}',
+        "number": b'{"title": 1E400}',
+        "list": b'{"title": ["ghost", null, "ghost"]}',
+        "not ours": b'{"title": "ghost", "crosshatch": {"s": {"text": null, "image": [], "more": 1}}}',
+    }
+    try:
+        for record, document in odd.items():
+            path = f"/{catalogue.index}/_doc/{record.replace(' ', '%20')}"
+            cluster.request("PUT", path, params={"refresh": "true"}, body=document)
+        result = catalogue.searcher.search(catalogue.index, SearchRequest(text="ghost", weight=0, k=1))
+        found = {hit.id: hit.title for hit in result.hits}
+        assert found.keys() >= odd.keys() - {"number"}
+        assert found["list"] == "ghost; ghost"
+    finally:
+        query = {"query": {"ids": {"values": list(odd)}}}
+        cluster.request("POST", f"/{catalogue.index}/_delete_by_query", params={"refresh": "true"}, body=query)
+
+
+def test_without_ids_in_memory_the_message_names_the_setting(cluster: Cluster, catalogue: Catalogue) -> None:
+    def allow(value: bool | None) -> None:
+        body = {"persistent": {"indices.id_field_data.enabled": value}}
+        cluster.request("PUT", "/_cluster/settings", body=body)
+
+    allow(False)
+    try:
+        with pytest.raises(EngineRefused) as refused:
+            catalogue.searcher.search(catalogue.index, SearchRequest(text="cat"))
+    finally:
+        allow(None)
+    assert "set indices.id_field_data.enabled to true" in str(refused.value)

@@ -62,6 +62,7 @@ TITLES: dict[str, tuple[Any, str, str | None]] = {
     "dotted name": ({"title.main": "Cats"}, "title.main", "Cats"),
     "objects": ({"titles": [{"t": "Cats"}, {"u": 1}, {"t": ["Dogs"]}]}, "titles.t", "Cats; Dogs"),
     "number": ({"title": 1984}, "title", "1984"),
+    "half a surrogate": ({"title": "Cat\ud83d"}, "title", "Cat?"),
     "missing": ({}, "title", None),
     "no text": ({"title": {"main": {}}}, "title", None),
 }

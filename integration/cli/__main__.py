@@ -1,0 +1,5 @@
+"""`python -m integration.cli` is `crosshatch`."""
+
+from integration.cli import main
+
+main()
