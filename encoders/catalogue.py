@@ -1,6 +1,7 @@
 """Encoders by name: what the project ships, what was fitted here, a folder, or the Hugging Face hub. No torch."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from encoders.api import BundleCard
@@ -13,7 +14,7 @@ _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 def known() -> list[BundleCard]:
     """The bundles that the project ships, shortest codes first."""
-    cards = [read(path.parent).card for path in SHIPPED.glob(f"*/{MODEL}")]
+    cards = [_named(read(path.parent), path.parent.name).card for path in SHIPPED.glob(f"*/{MODEL}")]
     return sorted(cards, key=lambda card: card.bits)
 
 
@@ -31,20 +32,26 @@ def bundle(reference: str, *, data: Path) -> Bundle:
     name = fitted_name(reference) if reference.startswith("clip:") else reference
     for folder in (SHIPPED / name, Path(name).expanduser(), data / "bundles" / name):
         if name and (folder / MODEL).is_file():
-            return read(folder)
+            own = folder.is_relative_to(SHIPPED) or folder.is_relative_to(data)
+            return _named(read(folder), reference if own else str(folder.absolute()))
     if reference.startswith("clip:"):
         raise UnknownEncoderError(
             f"no head was fitted for {reference!r} under {data / 'bundles'}; its codes need one, fitted on the "
             "catalogue itself"
         )
     if _HUB_NAME.fullmatch(reference) and not Path(reference).exists():
-        return read(_from_hub(reference))
+        return _named(read(_from_hub(reference)), reference)
     fitted = sorted(path.parent.name for path in (data / "bundles").glob(f"*/{MODEL}"))
     names = [path.parent.name for path in sorted(SHIPPED.glob(f"*/{MODEL}"))]
     raise UnknownEncoderError(
         f"no encoder {reference!r}; there are: {', '.join(names + fitted)}. "
         f"A folder with a {MODEL}, or owner/name on the Hugging Face hub, will do as well"
     )
+
+
+def _named(found: Bundle, reference: str) -> Bundle:
+    """The bundle under the name that finds it on every machine: a path is for bundles that lie nowhere of ours."""
+    return replace(found, card=replace(found.card, reference=reference))
 
 
 def fitted_name(reference: str, bits: int = 128) -> str:

@@ -12,7 +12,7 @@ from integration.search.scripts import ensure_scripts
 from integration.store import CodeStore
 from integration.writer import GuardedIndex, Key, Outcome, Refusal
 from mappings import profile as profiles
-from mappings.errors import AlreadyAttachedError, AttachRefused, EngineRefused, ProfileError, WriteRefused
+from mappings.errors import AlreadyAttachedError, AttachRefused, DataError, EngineRefused, ProfileError, WriteRefused
 from mappings.fields import OBJECT, space_mapping
 from mappings.profile import TargetProfile
 
@@ -167,11 +167,18 @@ def _empty(cluster: Cluster, known: state.Attached, guarded: GuardedIndex) -> in
     )
 
 
+def _emptied(source: bytes) -> bytes:
+    try:
+        return splice.take_out(source)
+    except DataError:  # then `put` never wrote to it either, and it must not stop the others
+        return source
+
+
 def _empty_page(guarded: GuardedIndex, keys: Sequence[Key]) -> tuple[int, int]:
     puts = [
         (current, emptied)
         for current in guarded.read(keys)
-        if current is not None and (emptied := splice.take_out(current.source)) != current.source
+        if current is not None and (emptied := _emptied(current.source)) != current.source
     ]
     outcomes = guarded.write(puts)
     refused = next((outcome for outcome in outcomes if isinstance(outcome, Refusal)), None)

@@ -130,7 +130,7 @@ def _own_object(mapping: Mapping[str, Any], space: str) -> Check:
     foreign = field is not None and not all(
         entry.get("properties")
         and set(wanted) <= set(entry["properties"])
-        and all(entry["properties"][name]["type"] == wanted[name]["type"] for name in wanted)
+        and all(entry["properties"][name].get("type") == wanted[name]["type"] for name in wanted)
         for entry in field.get("properties", {"": {}}).values()
     )
     return Check(
@@ -180,10 +180,16 @@ def _mapped(mapping: Mapping[str, Any], name: str) -> bool:
     head, _, rest = name.partition(".")
     while rest:
         if head in properties:
-            return _mapped(properties[head], rest)
+            return _hides(properties[head]) or _mapped(properties[head], rest)
         more, _, rest = rest.partition(".")
         head = f"{head}.{more}"
     return False
+
+
+def _hides(field: Mapping[str, Any]) -> bool:
+    """Whether an object may hold members that stand in no mapping."""
+    dynamic = str(field.get("dynamic")).lower() == "false"
+    return field.get("enabled") is False or dynamic or field.get("type") in ("flat_object", "flattened")
 
 
 def scripts_allowed(cluster: Cluster) -> Check:

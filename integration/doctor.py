@@ -4,13 +4,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from kombu.exceptions import OperationalError
+from redis import Redis
+from redis.exceptions import RedisError
+
 from encoders import catalogue
 from integration import jobs
 from integration.checks import scripts_allowed
 from integration.engine.client import Cluster
 from integration.engine.services import found
 from integration.settings import Settings
-from mappings.errors import CrosshatchError
+from mappings.errors import BrokerUnavailable, CrosshatchError
 
 OLDEST = (1, 0)
 
@@ -40,7 +44,7 @@ def _engine(settings: Settings) -> Iterator[Finding]:
     except CrosshatchError as error:
         yield Finding("engine", False, str(error), "start OpenSearch, or name it in CROSSHATCH_OPENSEARCH_URL")
         return
-    yield _version(about["version"])
+    yield _version(about)
     yield _attempt("plugins", lambda: _plugins(cluster), "the account needs cluster:monitor/nodes/info")
     check = scripts_allowed(cluster)
     yield Finding("scripts", check.ok, check.why, "" if check.ok else check.do)
@@ -48,9 +52,13 @@ def _engine(settings: Settings) -> Iterator[Finding]:
     cluster.close()
 
 
-def _version(version: dict[str, Any]) -> Finding:
-    kind, number = version.get("distribution", "elasticsearch"), str(version["number"])
-    new = tuple(int(part) for part in number.split(".")[:2]) >= (OLDEST if kind == "opensearch" else (7, 10))
+def _version(about: Any) -> Finding:
+    try:
+        version = about["version"]
+        kind, number = version.get("distribution", "elasticsearch"), str(version["number"])
+        new = tuple(int(part) for part in number.split(".")[:2]) >= (OLDEST if kind == "opensearch" else (7, 10))
+    except (TypeError, LookupError, ValueError, AttributeError):
+        return Finding("engine", False, f"no OpenSearch answers, but {str(about)[:60]!r}", "name the cluster's own URL")
     return Finding(
         "engine", new, f"{kind} {number}", "" if new else "use OpenSearch 1.0 or Elasticsearch 7.10 or newer"
     )
@@ -73,18 +81,27 @@ def _workers(settings: Settings) -> Iterator[Finding]:
     except CrosshatchError as error:
         yield Finding("broker", False, str(error), "start Redis, or name it in CROSSHATCH_REDIS_URL")
         return
-    waiting = broker.llen(jobs.BATCH_QUEUE)
-    yield Finding("broker", True, f"redis {broker.info('server')['redis_version']}, {waiting} batches waiting")
-    workers = jobs.live_workers(jobs.queue_app(url))
+    yield _attempt("broker", lambda: _broker(broker), "the account needs every command on the keys of Celery")
     broker.close()
+    try:
+        workers = jobs.live_workers(jobs.queue_app(url))
+    except (OperationalError, RedisError) as error:
+        yield Finding("workers", False, f"the broker let nobody be asked: {error}", "see the broker's log")
+        return
     yield Finding(
         "workers",
         bool(workers),
         ", ".join(workers) or "none answers",
-        ""
-        if workers
-        else "start one with `crosshatch worker`; until then searches encode their query themselves",
+        "" if workers else "start one with `crosshatch worker`; until then searches encode their query themselves",
     )
+
+
+def _broker(broker: Redis) -> str:
+    try:
+        waiting = broker.llen(jobs.BATCH_QUEUE)
+        return f"redis {broker.info('server')['redis_version']}, {waiting} batches waiting"
+    except RedisError as error:
+        raise BrokerUnavailable(f"the broker answers a ping, but nothing else: {error}") from error
 
 
 def _device(settings: Settings) -> str:

@@ -26,9 +26,12 @@ class Content:
     problem: RecordError | None = None
 
     def digest(self, profile: TargetProfile, bundle_digest: str) -> str:
-        """The `source` of a code: SHA-256 over text, picture references, the profile's SHA-256 and the bundle."""
+        """The `source` of a code: SHA-256 over text, picture references, the profile's SHA-256 and the bundle.
+
+        A problem counts too: what cannot be read must not share the codes of what is not there.
+        """
         pictures = [[reference.kind, reference.value] for reference in self.pictures]
-        content = [self.text, pictures, profile.sha256, bundle_digest]
+        content = [self.text, pictures, profile.sha256, bundle_digest, *([str(self.problem)] if self.problem else [])]
         return hashlib.sha256(json.dumps(content, ensure_ascii=True).encode()).hexdigest()
 
 
@@ -42,13 +45,6 @@ def read(document: Mapping[str, Any], profile: TargetProfile) -> Content:
     pictures = (reference for field in profile.pictures for reference in _pictures(document, field))
     unique = tuple(dict.fromkeys(pictures))[:MAX_PICTURES]
     return Content(text, unique, problem)
-
-
-def title(document: Mapping[str, Any], profile: TargetProfile) -> str | None:
-    """What a hit list shows: the first value of the profile's title field, else of its first text field."""
-    name = profile.title or next(iter(profile.text), None)
-    found = values(document, name) if name else ()
-    return next((str(value) for value in found if value is not None and not isinstance(value, Mapping | list)), None)
 
 
 def values(document: Any, path: str) -> Iterator[Any]:

@@ -10,6 +10,7 @@ import msgspec
 
 from integration import problems, records, state
 from integration.encoding import stored_members, up_to_date
+from integration.engine.answers import decoded, document
 from integration.engine.client import Cluster, part
 from integration.writer import Key
 from mappings.errors import EngineRefused
@@ -22,8 +23,13 @@ class Hit(msgspec.Struct):
     """One document of a scroll page; `_source` stays the bytes that the engine holds."""
 
     id: str = msgspec.field(name="_id")
-    source: msgspec.Raw = msgspec.field(name="_source", default=msgspec.Raw(b"{}"))
+    held: msgspec.Raw = msgspec.field(name="_source", default=msgspec.Raw(b"{}"))
     routing: str | None = msgspec.field(name="_routing", default=None)
+
+    @property
+    def source(self) -> bytes:
+        """The bytes of the document."""
+        return document(self.held)
 
     @property
     def key(self) -> Key:
@@ -56,12 +62,12 @@ class Judged:
 def pages(cluster: Cluster, index: str, *, query: dict[str, Any] | None = None) -> Iterator[list[Hit]]:
     """Every document of `index` (a concrete name), a page at a time, as one point in time shows it."""
     body = {"size": PAGE, "sort": ["_doc"], "query": query or {"match_all": {}}, "_source": True}
-    page = _reader.decode(cluster.raw("POST", f"/{part(index)}/_search", params={"scroll": KEEP}, body=body))
+    page = decoded(_reader, cluster.raw("POST", f"/{part(index)}/_search", params={"scroll": KEEP}, body=body))
     try:
         while page.hits.hits:
             yield page.hits.hits
             body = {"scroll": KEEP, "scroll_id": page.scroll_id}
-            page = _reader.decode(cluster.raw("POST", "/_search/scroll", body=body))
+            page = decoded(_reader, cluster.raw("POST", "/_search/scroll", body=body))
     finally:
         with contextlib.suppress(EngineRefused):  # it ended by itself
             cluster.request("DELETE", "/_search/scroll", body={"scroll_id": page.scroll_id})
@@ -79,11 +85,11 @@ def judged(cluster: Cluster, known: state.Attached) -> Iterator[Judged]:
 
 def _judge(hit: Hit, known: state.Attached, problem: problems.Problem | None) -> Judged:
     try:
-        document = json.loads(bytes(hit.source))
+        content = json.loads(hit.source)
     except (ValueError, RecursionError):
         return Judged(hit.key, "", "stale")  # the worker says what is wrong with it
-    digest = records.read(document, known.profile).digest(known.profile, known.bundle.digest)
+    digest = records.read(content, known.profile).digest(known.profile, known.bundle.digest)
     same = problem if problem and problem.source == digest else None
-    if up_to_date(stored_members(document, known.space), digest, known.bundle.bits):
+    if up_to_date(stored_members(content, known.space), digest, known.bundle.bits):
         return Judged(hit.key, digest, "unchanged", same)
     return Judged(hit.key, digest, "failed" if same and same.failed else "stale", same)

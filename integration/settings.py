@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -48,7 +49,9 @@ class Settings(BaseSettings):
     )
     picture_max_bytes: int = Field(20_000_000, description="largest picture file that is read", gt=0)
     picture_max_pixels: int = Field(50_000_000, description="largest picture that is decoded, in pixels", gt=0)
-    picture_timeout: float = Field(10.0, description="seconds for one picture, all redirects included", gt=0)
+    picture_timeout: float = Field(
+        10.0, description="seconds for one picture, all redirects included", gt=0, allow_inf_nan=False
+    )
     batch: int = Field(64, description="records in one job", gt=0, le=1000)
 
     @classmethod
@@ -64,14 +67,19 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
 
+def _shown(error: ErrorDetails) -> str:
+    """What came; of a URL only its type, for a password may stand in it."""
+    came = error["input"]
+    return type(came).__name__ if str(error["loc"][0]).endswith("_url") else repr(came)
+
+
 def load() -> Settings:
     """Read the settings. Raises SettingsError naming the setting, what came and what was expected."""
     try:
         return Settings()
     except ValidationError as error:
         wrong = "; ".join(
-            f"CROSSHATCH_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']} (came: {e.get('input')!r})"
-            for e in error.errors()
+            f"CROSSHATCH_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']} (came: {_shown(e)})" for e in error.errors()
         )
         raise SettingsError(f"wrong settings: {wrong}") from error
     except ValueError as error:  # pydantic-settings: a list that is no JSON, a broken TOML file

@@ -5,6 +5,7 @@ nobody who reads the store can tell which texts a library holds by hashing guess
 """
 
 import base64
+import contextlib
 import datetime
 import hashlib
 import hmac
@@ -15,7 +16,7 @@ from typing import Any
 import msgspec
 
 from integration.engine.client import Cluster, part
-from mappings.errors import EngineRefused, EngineUnavailable, UnknownIndexError
+from mappings.errors import CodeLengthError, EngineRefused, EngineUnavailable, UnknownIndexError
 from mappings.fields import StoredCodes
 
 _SETTINGS = {
@@ -72,8 +73,12 @@ class CodeStore:
             answer = self._cluster.request("POST", f"/{part(self._index)}/_mget", body={"ids": keys})
         except UnknownIndexError:
             return {}
-        found = zip(digests, answer["docs"], strict=True)
-        return {digest: self._kept(entry["_source"]) for digest, entry in found if entry.get("found")}
+        kept: dict[str, Kept] = {}
+        for digest, entry in zip(digests, answer["docs"], strict=True):
+            if entry.get("found"):
+                with contextlib.suppress(CodeLengthError):  # damaged: it is encoded, and so kept, anew
+                    kept[digest] = self._kept(entry["_source"])
+        return kept
 
     def put(self, entries: Mapping[str, Kept]) -> None:
         """Keep codes by digest. Raises EngineUnavailable or EngineRefused where the store cannot take them."""

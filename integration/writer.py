@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from integration.engine.answers import decoded, document
 from integration.engine.client import Cluster, part
 from mappings.errors import EngineRefused, EngineUnavailable, UnknownIndexError, WriteRefused
 
@@ -94,11 +95,11 @@ class GuardedIndex:
             answer = self._cluster.raw("POST", f"{self._path}/_mget", body={"docs": wanted})
         except UnknownIndexError:
             return [None] * len(keys)
-        found = _reader.decode(answer).docs
-        for document in found:
-            if document.error and document.error.get("type") != "index_not_found_exception":
-                raise EngineUnavailable(f"document {document.id} cannot be read: {document.error.get('reason')}")
-        return [_current(key, document) for key, document in zip(keys, found, strict=True)]
+        found = decoded(_reader, answer).docs
+        for one in found:
+            if one.error and one.error.get("type") != "index_not_found_exception":
+                raise EngineUnavailable(f"document {one.id} cannot be read: {one.error.get('reason')}")
+        return [_current(key, one) for key, one in zip(keys, found, strict=True)]
 
     def write(self, puts: Sequence[tuple[Current, bytes]]) -> list[Outcome | Refusal]:
         """Put new bytes in the place of each document read; one outcome a document, in order."""
@@ -175,10 +176,10 @@ class GuardedIndex:
                 raise
 
 
-def _current(key: Key, document: _Found) -> Current | None:
-    if not document.found:
+def _current(key: Key, found: _Found) -> Current | None:
+    if not found.found:
         return None
-    return Current(key, bytes(document.source), document.version, document.seq_no, document.primary_term)
+    return Current(key, document(found.source), found.version, found.seq_no, found.primary_term)
 
 
 def _batches(puts: Sequence[tuple[Current, bytes]]) -> list[list[tuple[Current, bytes]]]:

@@ -68,6 +68,11 @@ class TargetProfile(_Strict):
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
+    def shown(self) -> str | None:
+        """The field that a hit list shows."""
+        return self.title or next(iter(self.text), None)
+
+    @property
     def searched(self) -> tuple[str, ...]:
         """Fields of the BM25 side."""
         return self.search or self.text

@@ -1,5 +1,6 @@
 """`crosshatch attach` and `crosshatch detach`."""
 
+import sys
 from dataclasses import asdict
 
 import click
@@ -48,14 +49,14 @@ def attach(
 
 @click.command()
 @click.argument("index")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask, on a terminal either.")
 @click.option("--drop-codes", is_flag=True, help="Delete the code store too; codes would have to be encoded anew.")
 @as_json
 def detach(index: str, yes: bool, drop_codes: bool, as_json: bool) -> None:
     """Take our field out of every document of INDEX and forget it. An inert mapping stays."""
     with cluster() as (_, connection):
         known = state.attached(connection, index)
-        if not yes:
+        if not yes and sys.stdin.isatty():  # a script means what it says; nothing is lost that attach cannot bring back
             click.confirm(f"Take the codes out of every document of {known.index}?", abort=True, err=True)
         changed = attaching.detach(connection, known, drop_codes=drop_codes)
     if as_json:

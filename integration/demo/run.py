@@ -19,7 +19,7 @@ from integration.search.request import SearchRequest
 from integration.search.run import Searcher
 from integration.settings import Settings
 from integration.worker_process import worker
-from mappings.errors import AlreadyAttachedError, NotAttachedError, WorkerUnavailable
+from mappings.errors import AlreadyAttachedError
 
 INDEX = "crosshatch-demo"
 WORDS = "a story about a voyage at sea"
@@ -79,13 +79,14 @@ def _stage(done: Demo, name: str, said: str, tell: Callable[[str], None]) -> Ite
 
 
 def _attached(cluster: Cluster, settings: Settings) -> state.Attached:
-    """Attach with the settings' encoder; a demo that ran before with another one keeps that."""
+    """Attach with the settings' encoder; a demo that ran before with another one starts anew."""
     card = bundles.find(settings.encoder, data=settings.data)
-    with contextlib.suppress(AlreadyAttachedError):
-        return attaching.attach(cluster, attaching.plan(cluster, INDEX, catalogue.PROFILE, card))
-    with contextlib.suppress(NotAttachedError):
-        return state.attached(cluster, INDEX)
-    raise WorkerUnavailable(f"index {INDEX} is in no usable state; delete it and run the demo again")
+    try:
+        wanted = attaching.plan(cluster, INDEX, catalogue.PROFILE, card)
+    except AlreadyAttachedError:
+        attaching.detach(cluster, state.attached(cluster, INDEX), drop_codes=True)
+        wanted = attaching.plan(cluster, INDEX, catalogue.PROFILE, card)
+    return attaching.attach(cluster, wanted)
 
 
 def _searches(searcher: Searcher) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -9,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 import opensearchpy
 from opensearchpy.exceptions import ConnectionError as NoConnection
-from opensearchpy.exceptions import ConnectionTimeout, TransportError
+from opensearchpy.exceptions import ConnectionTimeout, SerializationError, TransportError
 from opensearchpy.serializer import JSONSerializer
 
 from mappings.errors import (
@@ -24,6 +25,9 @@ from mappings.errors import (
 Body = Mapping[str, Any] | bytes | None
 # every failure becomes an error of ours; the client's own log would add request bodies, and so record content, to it
 logging.getLogger("opensearch").setLevel(logging.CRITICAL)
+# the engine takes documents that are 1000 levels deep, and every reader of JSON counts its levels as Python's frames:
+# one such record must not stop the reading of the others
+sys.setrecursionlimit(max(sys.getrecursionlimit(), 3000))
 BUSY = (429, 502, 503, 504)
 
 
@@ -58,13 +62,19 @@ class Cluster:
                 serializer=answers,
                 serializers={"application/json": answers, "text/plain": answers},
             )
-        except (ValueError, TypeError) as error:
-            raise SettingsError(f"CROSSHATCH_OPENSEARCH_URL is no URL of a cluster: {error}") from error
+        except (ValueError, TypeError):
+            raise SettingsError(  # the cause would repeat parts of the URL, and so of a password
+                "CROSSHATCH_OPENSEARCH_URL is no URL of a cluster; expected http(s)://[user:password@]host[:port], "
+                "with what is neither letter nor digit in user and password written as %xx"
+            ) from None
 
     def request(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Body = None) -> Any:
         """Send a request; return the parsed JSON answer (HEAD: bool). Errors as `raw`."""
         answer = self._send(method, path, params, body)
-        return _parsed(answer) if isinstance(answer, str) and answer else answer
+        try:
+            return _parsed(answer) if isinstance(answer, str) and answer else answer
+        except ValueError as error:
+            raise _unreadable(f"{method} {path}", "no JSON") from error
 
     def raw(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Body = None) -> bytes:
         """Send a request; return the bytes of the answer.
@@ -96,9 +106,11 @@ class Cluster:
                 method, path, headers={"content-type": kind}, params=dict(params or {}), body=payload
             )
         except TransportError as error:
+            if isinstance(error.args[-1], UnicodeDecodeError):
+                raise _unreadable(f"{method} {path}", "no UTF-8") from error
             raise _translated(error, f"{method} {path}", self._host()) from error
-        except UnicodeDecodeError as error:
-            raise EngineRefused(200, "unreadable_answer", "the answer is no UTF-8", f"{method} {path}") from error
+        except (UnicodeDecodeError, SerializationError) as error:
+            raise _unreadable(f"{method} {path}", "neither JSON nor text") from error
 
     def _host(self) -> str:
         """The cluster's address without user and password, for messages."""
@@ -116,6 +128,10 @@ def _parsed(answer: str) -> Any:
         return msgspec.json.decode(answer)
     except msgspec.DecodeError:
         return json.loads(answer)
+
+
+def _unreadable(request: str, what: str) -> EngineRefused:
+    return EngineRefused(200, "unreadable_answer", f"the answer is {what}; is this OpenSearch?", request)
 
 
 def _translated(error: TransportError, request: str, host: str) -> CrosshatchError:
@@ -145,12 +161,12 @@ def _said(error: TransportError) -> tuple[int, str, str]:
     try:
         answer = error.args[2]  # the client has read it where the engine called it JSON
         cause = (answer if isinstance(answer, dict) else json.loads(answer))["error"]
-    except (TypeError, ValueError, KeyError, IndexError):
+        if isinstance(cause, str):
+            return status, "error", cause
+        root = (cause.get("root_cause") or [cause])[0]
+        deeper = cause.get("failed_shards") or []
+        script = deeper[0].get("reason", {}).get("caused_by", {}) if deeper else {}
+        reason = f"{root.get('reason')}" + (f" ({script.get('reason')})" if script.get("reason") else "")
+        return status, str(root.get("type") or cause.get("type")), reason
+    except (TypeError, ValueError, LookupError, AttributeError, RecursionError):  # a proxy's answer, or none
         return status, str(error.args[1])[:200], str(error.args[2])[:300]
-    if isinstance(cause, str):
-        return status, "error", cause
-    root = (cause.get("root_cause") or [cause])[0]
-    deeper = cause.get("failed_shards") or []
-    script = deeper[0].get("reason", {}).get("caused_by", {}) if deeper else {}
-    reason = f"{root.get('reason')}" + (f" ({script.get('reason')})" if script.get("reason") else "")
-    return status, str(root.get("type") or cause.get("type")), reason

@@ -1,9 +1,10 @@
 """From the engine's answer to hits that explain themselves."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from integration import records
 from integration.search.plan import BEST, WORDS, SearchPlan
 
 
@@ -94,18 +95,6 @@ def title_of(source: Mapping[str, Any], field: str | None) -> str | None:
 
     Half a surrogate pair becomes `?`: no output could carry it.
     """
-    values = [str(value) for value in _values(source, field.split("."))] if field else []
+    found = records.values(source, field) if field else ()
+    values = [str(value) for value in found if isinstance(value, str | int | float)]
     return "; ".join(values).encode(errors="replace").decode() or None
-
-
-def _values(value: Any, path: list[str]) -> Iterator[Any]:
-    """Values at `path`; a member's name may hold dots itself, as `title.main` may be one name or two."""
-    if isinstance(value, list):
-        for element in value:
-            yield from _values(element, path)
-    elif not path:
-        if isinstance(value, str | int | float):
-            yield value
-    elif isinstance(value, dict):
-        for end in range(1, len(path) + 1):
-            yield from _values(value.get(".".join(path[:end])), path[end:])

@@ -109,7 +109,7 @@ def target_of(known: state.Attached, card: BundleCard) -> Target:
         space=known.space,
         tables={(query, stored): card.table(query, stored) for query in PARTS for stored in card.parts},
         words=known.profile.searched,
-        title=known.profile.title,
+        title=known.profile.shown,
         weight=weights.weight,
         saturation=weights.saturation,
         k=weights.k,

@@ -1,6 +1,7 @@
 """CLIP-like weights become an encoder; the model is a tiny random one, made here without any network."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ WORDS = ("cat", "dog", "red", "blue", "house", "tree", "boat", "book")
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A CLIP of two layers and 32 dimensions, its tokenizer and its picture settings."""
+    """A CLIP of two layers and 128 dimensions, its tokenizer and its picture settings."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import (
@@ -36,7 +37,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "intermediate_size": 64,
         "num_hidden_layers": 2,
         "num_attention_heads": 2,
-        "projection_dim": 32,
+        "projection_dim": 128,
     }
     text = CLIPTextConfig(
         vocab_size=len(WORDS) + 4, max_position_embeddings=12, bos_token_id=1, eos_token_id=2, pad_token_id=0, **size
@@ -45,7 +46,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = CLIPConfig(
         text_config=text.to_dict(),
         vision_config=CLIPVisionConfig(image_size=32, patch_size=8, **size).to_dict(),
-        projection_dim=32,
+        projection_dim=128,
     )
     CLIPModel(config).save_pretrained(folder)
     vocabulary = {word: number for number, word in enumerate(("<pad>", "<s>", "</s>", "<unk>", *WORDS))}
@@ -75,7 +76,7 @@ def test_fitted_saved_found_and_loaded(tiny: Path, items: list[Item], tmp_path: 
     assert card.name == "clip-tiny-clip-16"
     assert card.parts == ("text", "image", "record")
     assert len(card.calibration) == 9
-    assert catalogue.find("clip-tiny-clip-16", data=tmp_path) == card
+    assert catalogue.find("clip-tiny-clip-16", data=tmp_path) == replace(card, reference="clip-tiny-clip-16")
     assert json.loads((out / "model.json").read_text())["method"] == "clip-itq"
     encoder = load(str(out), device="cpu", data=tmp_path, max_pixels=10**6)
     codes = encoder.encode([items[0], Item("boat"), Item(None, (b"none",)), Item(" ")])
@@ -107,8 +108,8 @@ def test_what_cannot_be_fitted(tiny: Path, items: list[Item], tmp_path: Path, mo
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(DataError, match="1 texts and 0 pictures came"):
         fit_bundle(f"clip:{tiny}", [Item("cat")], bits=BITS, out=tmp_path / "x", device="cpu")
-    with pytest.raises(RequestError, match="has 32 dimensions; ask for at most as many bits, not 64"):
-        fit_bundle(f"clip:{tiny}", items, bits=64, out=tmp_path / "x", device="cpu")
+    with pytest.raises(RequestError, match="has 128 dimensions; ask for at most as many bits, not 256"):
+        fit_bundle(f"clip:{tiny}", items, bits=256, out=tmp_path / "x", device="cpu")
     with pytest.raises(BundleError, match="holds no CLIP-like model"):
         fit_bundle(f"clip:{tmp_path}", items, bits=BITS, out=tmp_path / "x", device="cpu")
     with pytest.raises(UnknownEncoderError, match="the Hugging Face hub gives no such weights"):

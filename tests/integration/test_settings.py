@@ -121,7 +121,9 @@ def test_a_wrong_file(folder: Path, file: bytes, said: str) -> None:
 
 
 def test_no_password_is_repeated(folder: Path) -> None:
-    (folder / "crosshatch.toml").write_text('opensearch_url = ["http://u:secret@search:9200"]\nredis_url = {p = "secret"}\n')
+    (folder / "crosshatch.toml").write_text(
+        'opensearch_url = ["http://u:secret@search:9200"]\nredis_url = {p = "secret"}\n'
+    )
     assert "CROSSHATCH_OPENSEARCH_URL" in refusal()
     assert "secret" not in refusal()
 

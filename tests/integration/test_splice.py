@@ -14,7 +14,7 @@ from mappings.errors import DataError
 
 CODES = {"text": "AAAA", "image": ["AAAAAAA="], "source": "0f"}
 OTHERS = {"text": "BBBB", "source": "ff", "bands": [1, None, "ü", "\u2028", "\n"]}
-QUICK = settings(max_examples=100, deadline=None)
+QUICK = settings(max_examples=60, deadline=None)
 
 spaces = st.text(" \t\n\r", max_size=3)
 numbers = st.sampled_from(
@@ -177,7 +177,8 @@ def test_a_value_that_is_no_object_is_somebody_elses(foreign: bytes) -> None:
     [
         *("", " ", "{", "}", "}{", "[]", "null", "7", '"crosshatch"', "[{}]", '{"crosshatch"', '{"crosshatch":'),
         *('{"crosshatch":}', '{"crosshatch":1', '{"crosshatch":{},}', '{"crosshatch" {}}', "{crosshatch:{}}"),
-        *('{,"crosshatch":{}}', '{"crosshatch":{}"a":1}', '{"crosshatch":{}}}', '{"crosshatch":{}} {}', "{'crosshatch':1}"),
+        *('{,"crosshatch":{}}', '{"crosshatch":{}"a":1}', '{"crosshatch":{}}}', '{"crosshatch":{}} {}'),
+        "{'crosshatch':1}",
         *('{"crosshatch":{"a":01}}', '{"crosshatch":{"a":"\n"}}', '\ufeff{"crosshatch":{}}', '{"a":"\\u00","b":1}'),
         *('{"crosshatch":{},"crosshatch":{}}', '{"crosshatch":{},"cross\\u0068atch":1}'),
         *('{"crosshatch":' + "[" * 100_000 + "}", '{"crosshatch":{"a":' + "9" * 5000 + "}}"),
@@ -200,7 +201,7 @@ def test_bytes_that_are_no_utf8_are_refused(raw: bytes) -> None:
 
 
 def test_depth_ends_in_our_error_or_well() -> None:
-    for depth in range(900, 1001):
+    for depth in range(800, 1001, 5):
         nested = "[" * depth + "]" * depth
         for document in (f'{{"crosshatch":{{"s":{{"more":{nested}}}}}}}', f'{{"a":{nested},"crosshatch":{{}}}}'):
             with contextlib.suppress(DataError):

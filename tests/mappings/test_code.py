@@ -21,9 +21,7 @@ def relaxed(bits: int, rows: int = 12) -> np.ndarray:
 
 def slow_distance(one: bytes, two: bytes) -> int:
     """Bit by bit."""
-    return sum(
-        (a >> bit & 1) != (b >> bit & 1) for a, b in zip(one, two, strict=True) for bit in range(8)
-    )
+    return sum((a >> bit & 1) != (b >> bit & 1) for a, b in zip(one, two, strict=True) for bit in range(8))
 
 
 def test_bit_0_is_the_highest_of_byte_0() -> None:

@@ -78,7 +78,7 @@ def test_a_template_goes_with_isbn_and_with_nothing_else(kind: str, template: st
     if right:
         assert made(pictures=[field]).pictures[0].template == template
     else:
-        with pytest.raises(ValueError, match="kind isbn needs a `template` with {isbn} in it; the other kinds take"):
+        with pytest.raises(ValueError, match=r"kind isbn needs a `template` with {isbn} in it; the other kinds take"):
             made(pictures=[field])
 
 

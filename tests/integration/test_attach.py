@@ -1,0 +1,22 @@
+"""Letting go of documents; attaching itself is tried against a real engine in tests/live."""
+
+from integration.attach import _empty_page
+from integration.writer import GuardedIndex, Key
+from tests.integration.fakes import FakeCluster
+
+
+def test_a_document_that_cannot_be_read_does_not_stop_a_detach() -> None:
+    odd = {
+        "twice": b'{"crosshatch":{},"crosshatch":{"s":{}}}',
+        "foreign": b'{"crosshatch":"a red pattern"}',
+        "digits": b'{"crosshatch":{"n":%s}}' % (b"9" * 5000),
+    }
+    cluster = FakeCluster()
+    for record, source in {**odd, "ours": b'{"a":813.50,"crosshatch":{"s":{"text":"AA=="}}}'}.items():
+        cluster.put("biblios", record, source)
+    guarded = GuardedIndex(cluster.as_cluster(), "biblios", "internal")
+    keys = [Key(record) for record in [*odd, "ours", "gone"]]
+    assert _empty_page(guarded, keys) == (1, 0)
+    assert _empty_page(guarded, keys) == (0, 0)
+    assert {record: cluster.source("biblios", record) for record in odd} == odd
+    assert cluster.source("biblios", "ours") == b'{"a":813.50}'

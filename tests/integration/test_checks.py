@@ -1,0 +1,200 @@
+"""Every check of `attach`, from the plain answers of a cluster: when it passes, when it refuses, and what it says."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import pytest
+
+from integration import checks
+from integration.checks import Check
+from integration.engine.client import Cluster
+from mappings.errors import EngineRefused
+from mappings.fields import space_mapping
+from mappings.profile import TargetProfile
+
+PROFILE = TargetProfile.model_validate(
+    {"name": "t", "text": ["title", "creators.name"], "pictures": [{"field": "cover", "kind": "url"}]}
+)
+FIELDS: dict[str, Any] = {
+    "title": {"type": "text", "fields": {"raw": {"type": "keyword"}}},
+    "creators": {"properties": {"name": {"type": "text"}}},
+    "cover": {"type": "keyword"},
+}
+NAMES = [
+    *("catalogue-index", "writable", "source-whole", "source-stored", "no-data-stream", "no-follower"),
+    *("no-final-pipeline", "field-name-free", "field-limit", "profile-fits", "scripts-allowed"),
+]
+
+
+class Answers:
+    """A cluster with one index; an answer that is an error is raised."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any] | None = None,
+        mapping: Mapping[str, Any] | None = None,
+        cluster: Mapping[str, Any] | Exception | None = None,
+        streams: list[dict[str, Any]] | Exception | None = None,
+    ) -> None:
+        self.settings, self.mapping = settings or {}, {"properties": FIELDS} if mapping is None else mapping
+        self.cluster, self.streams = cluster or {}, streams or []
+
+    def request(self, _: str, path: str, **__: Any) -> Any:
+        found = {"/_cluster/settings": self.cluster, "/_data_stream": self.streams}.get(path)
+        if isinstance(found, Exception):
+            raise found
+        if path == "/_data_stream":
+            return {"data_streams": found}
+        return {path.strip("/"): {"settings": self.settings, "mappings": self.mapping}} if found is None else found
+
+
+def all_of(answers: Answers, index: str = "biblios", *, allowed: bool = False) -> list[Check]:
+    here = cast(Cluster, answers)
+    return list(checks.of_index(here, index, "s_1", PROFILE, allow_final_pipeline=allowed))
+
+
+def refused(answers: Answers, index: str = "biblios", *, allowed: bool = False) -> dict[str, str]:
+    found = all_of(answers, index, allowed=allowed)
+    assert all(check.why and check.do for check in found if not check.ok)
+    return {check.name: check.why for check in found if not check.ok}
+
+
+def test_an_ordinary_index_passes_everything() -> None:
+    found = all_of(Answers())
+    assert [check.name for check in found] == NAMES
+    assert [check.name for check in found if not check.ok] == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "why"),
+    [
+        ({"index.blocks.read_only": "true"}, "writable", "blocked by index.blocks.read_only"),
+        ({"index.blocks.write": True, "index.blocks.read_only_allow_delete": "true"}, "writable",
+         "blocked by index.blocks.read_only_allow_delete, index.blocks.write"),
+        ({"index.store.type": "remote_snapshot"}, "writable", "blocked by a searchable snapshot"),
+        ({"index.derived_source.enabled": "true"}, "source-stored", "_source is derived from doc values"),
+        ({"index.plugins.replication.follower.leader_index": "x"}, "no-follower", "it follows another cluster's index"),
+        ({"index.xpack.ccr.following_index": "true"}, "no-follower", "it follows another cluster's index"),
+        ({"index.final_pipeline": "ils"}, "no-final-pipeline", "final_pipeline ils runs on every write, ours too"),
+        ({"index.mapping.total_fields.limit": "10"}, "field-limit",
+         "11 fields with ours, of index.mapping.total_fields.limit 10"),
+    ],
+)  # fmt: skip
+def test_settings_that_refuse(settings: dict[str, Any], name: str, why: str) -> None:
+    assert refused(Answers(settings)) == {name: why}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"index.blocks.read_only": "false", "index.blocks.write": None},
+        {"index.final_pipeline": "_none"},
+        {"index.final_pipeline": ""},
+        {"index.default_pipeline": "ils"},
+        {"index.mapping.total_fields.limit": "11"},
+        {"index.store.type": "fs", "index.derived_source.enabled": "false"},
+    ],
+    ids=str,
+)
+def test_settings_that_pass(settings: dict[str, Any]) -> None:
+    assert refused(Answers(settings)) == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ({"enabled": False}, "_source is switched off"),
+        ({"excludes": ["a"]}, "_source is filtered by excludes"),
+        ({"includes": ["a"], "excludes": ["b"]}, "_source is filtered by includes, excludes"),
+    ],
+)
+def test_a_source_that_is_not_whole(source: dict[str, Any], why: str) -> None:
+    assert refused(Answers(mapping={"_source": source, "properties": FIELDS})) == {"source-whole": why}
+    assert refused(Answers(mapping={"_source": {"enabled": True, "excludes": []}, "properties": FIELDS})) == {}
+
+
+def test_a_final_pipeline_may_be_allowed() -> None:
+    assert refused(Answers({"index.final_pipeline": "ils"}), allowed=True) == {}
+
+
+def test_hidden_indices_and_data_streams() -> None:
+    assert refused(Answers(), ".kibana") == {"catalogue-index": ".kibana is a system or hidden index"}
+    streams = [{"name": "logs", "indices": [{"index_name": "a"}, {"index_name": "biblios"}]}]
+    assert refused(Answers(streams=streams)) == {"no-data-stream": "it belongs to data stream logs"}
+    refusal = EngineRefused(403, "security_exception", "no permissions", "GET /_data_stream")
+    assert refused(Answers(streams=refusal)) == {}
+
+
+OURS = space_mapping("s_0")["properties"]["crosshatch"]
+THREE = {"text": {"type": "binary"}, "image": {"type": "binary"}, "record": {"type": "binary"}}
+
+
+@pytest.mark.parametrize(
+    ("field", "free"),
+    [
+        (OURS, True),
+        (space_mapping("s_1")["properties"]["crosshatch"], True),
+        ({"type": "keyword"}, False),
+        ({"type": "object"}, False),
+        ({"properties": {"pattern": {"type": "text"}}}, False),
+        ({"properties": {**OURS["properties"], "pattern": {"type": "text"}}}, False),
+        ({"properties": {"s_0": {"properties": THREE}}}, False),
+        ({"properties": {"s_0": {"properties": {**THREE, "source": {"type": "keyword"}}}}}, False),
+        ({"properties": {"s_0": {"properties": {**THREE, "source": {"properties": {}}}}}}, False),
+        (
+            {"properties": {"s_0": {"properties": {**THREE, "source": {"type": "binary"}, "bands": {"type": "x"}}}}},
+            True,
+        ),
+    ],
+)
+def test_a_field_of_our_name_must_be_ours(field: dict[str, Any], free: bool) -> None:
+    said = {} if free else {"field-name-free": "the index has a field 'crosshatch' that is not ours"}
+    assert refused(Answers(mapping={"properties": {**FIELDS, "crosshatch": field}})) == said
+
+
+def test_a_space_that_is_there_adds_no_field() -> None:
+    there = {"properties": {**FIELDS, **space_mapping("s_1")["properties"]}}
+    assert refused(Answers({"index.mapping.total_fields.limit": "11"}, there)) == {}
+
+
+@pytest.mark.parametrize(
+    ("mapping", "fits"),
+    [
+        ({"properties": {"other": {"type": "text"}}}, False),
+        ({"properties": {"other": {"type": "text"}}, "dynamic": "strict"}, False),
+        ({"properties": {"other": {"type": "text"}}, "dynamic": "false"}, True),
+        ({"properties": {"title": {"type": "text"}}}, True),
+        ({"properties": {"creators.name": {"type": "text"}}}, True),
+        ({"properties": {"creators": {"type": "object", "enabled": False}}}, True),
+        ({"properties": {"creators": {"dynamic": "false", "properties": {"id": {"type": "keyword"}}}}}, True),
+        ({"properties": {"creators": {"type": "flat_object"}}}, True),
+        ({"properties": {"creators": {"type": "flattened"}}}, True),
+        ({"properties": {"creators": {"properties": {"id": {"type": "keyword"}}}}}, False),
+        ({"properties": {"creators": {"type": "text"}}}, False),
+        ({"properties": {}}, True),
+        ({}, True),
+        ({"properties": {"crosshatch": OURS}}, True),
+    ],
+)
+def test_the_wrong_profile_is_found_before_anything_is_encoded(mapping: dict[str, Any], fits: bool) -> None:
+    assert ("profile-fits" not in refused(Answers(mapping=mapping))) is fits
+
+
+@pytest.mark.parametrize(
+    ("cluster", "why"),
+    [
+        ({}, None),
+        ({"defaults": {"script.allowed_types": []}}, None),
+        ({"defaults": {"script.allowed_types": ["inline", "stored"]}}, None),
+        ({"defaults": {"script.allowed_types": ["inline"]}}, "script.allowed_types is ['inline']"),
+        ({"defaults": {"script.allowed_types": "none"}}, "script.allowed_types is none"),
+        ({"defaults": {"script.allowed_types": "inline"}}, "script.allowed_types is inline"),
+        ({"defaults": {"script.allowed_types": "stored"}}, None),
+        ({"persistent": {"search.allow_expensive_queries": "false"}}, "search.allow_expensive_queries is false"),
+        ({"persistent": {"search.allow_expensive_queries": "false"},
+          "transient": {"search.allow_expensive_queries": "true"}}, None),
+        (EngineRefused(403, "security_exception", "no permissions", "GET"), None),
+    ],
+)  # fmt: skip
+def test_scripts(cluster: Any, why: str | None) -> None:
+    assert refused(Answers(cluster=cluster)) == ({} if why is None else {"scripts-allowed": why})

@@ -1,0 +1,364 @@
+"""Sending jobs and waiting for them: what is lost is sent again, what fails surfaces, nobody waits for ever."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from kombu.exceptions import OperationalError
+
+from integration import jobs, reindex, scan
+from integration.counts import Counts
+from integration.jobs import Job
+from integration.problems import Problem
+from integration.reindex import Mode
+from integration.scan import Judged
+from integration.settings import Settings
+from integration.state import Attached, Bundle
+from integration.store import CodeStore
+from integration.writer import Key
+from mappings.errors import (
+    BrokerUnavailable,
+    CrosshatchError,
+    DataError,
+    EngineRefused,
+    EngineUnavailable,
+    WorkerUnavailable,
+)
+from mappings.profile import TargetProfile
+from tests.integration.fakes import FakeCluster
+
+KNOWN = Attached(
+    "biblios", "u", "s", {"s": Bundle("b", "b", 16, "ab")}, TargetProfile(name="t", text=("a",)), "c2VjcmV0"
+)
+CLUSTER = FakeCluster().as_cluster()
+TROUBLE = Problem("x", None, "d", True, {"record": ("no-content", "why")})
+PARTLY = Problem("x", None, "d", False, {"image 0": ("picture-missing", "404")})
+
+
+class Clock:
+    """Time that passes only where somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Result:
+    """The answer to one job: nothing until the farm gives one."""
+
+    def __init__(self, number: int) -> None:
+        self.id = f"task-{number}"
+        self.answer: Any = None
+        self.forgotten = False
+
+    @property
+    def result(self) -> Any:
+        return self.answer
+
+    def ready(self) -> bool:
+        return self.answer is not None
+
+    def failed(self) -> bool:
+        return isinstance(self.answer, Exception)
+
+    def forget(self) -> None:
+        self.forgotten = True
+
+
+class Farm:
+    """Celery, Redis and workers in one. `work` gives the answer to a job, or None: it is lost, or still in hand."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.work: Callable[[Job], Any] = lambda job: Counts(encoded=len(job.keys)).message()
+        self.workers = ["w1"]
+        self.held: set[str] = set()
+        self.waiting = 0
+        self.sent: list[tuple[Job, Result]] = []
+        self.most = 0
+
+    def send_task(self, name: str, *, kwargs: dict[str, Any], **_: Any) -> Result:
+        assert name == jobs.ENCODE_BATCH
+        job, result = Job.read(kwargs["job"]), Result(len(self.sent))
+        self.most = max(self.most, 1 + sum(not one.forgotten for _, one in self.sent))
+        self.sent.append((job, result))
+        result.answer = self.work(job)
+        return result
+
+    def llen(self, _: str) -> int:
+        return self.waiting
+
+    @property
+    def times(self) -> Counter[str]:
+        """How often each job was sent."""
+        return Counter(job.id for job, _ in self.sent)
+
+
+class Heard:
+    """What whoever waits was told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.total = -1
+        self.seen: list[int] = []
+
+    def scanned(self, documents: int) -> None:
+        """Not looked at."""
+
+    def started(self, total: int) -> None:
+        self.total = total
+
+    def advanced(self, counts: Counts) -> None:
+        self.seen.append(counts.documents)
+
+    def waiting(self, message: str) -> None:
+        self.said.append(message)
+
+
+@pytest.fixture
+def farm(monkeypatch: pytest.MonkeyPatch) -> Farm:
+    clock = Clock()
+    farm = Farm(clock)
+    monkeypatch.setattr(reindex, "time", clock)
+    monkeypatch.setattr(jobs, "check_broker", lambda _: farm)
+    monkeypatch.setattr(jobs, "queue_app", lambda _: farm)
+    monkeypatch.setattr(jobs, "live_workers", lambda *_, **__: farm.workers)
+    monkeypatch.setattr(jobs, "running", lambda *_, **__: farm.held)
+    original = reindex._Dispatch.__init__
+
+    def begin(self: Any, *args: Any, **named: Any) -> None:
+        original(self, *args, **named)  # whose defaults took the real clock when the class was made
+        self.last_answer = self.last_worker = clock.monotonic()
+
+    monkeypatch.setattr(reindex._Dispatch, "__init__", begin)
+    return farm
+
+
+@pytest.fixture
+def judge(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Say what the scan finds."""
+
+    def found(*verdicts: Judged) -> None:
+        monkeypatch.setattr(scan, "judged", lambda *_: iter(verdicts))
+
+    return found
+
+
+def stale(count: int) -> list[Judged]:
+    return [Judged(Key(f"r{n}", "r" if n % 2 else None), f"d{n}", "stale") for n in range(count)]
+
+
+def run(heard: Heard | None = None, *, batch: int = 3, mode: Mode | None = None) -> Counts:
+    settings = Settings(batch=batch)
+    return reindex.run(CLUSTER, KNOWN, "redis://x", settings, mode or Mode(), heard or Heard())
+
+
+def test_every_stale_record_is_sent_once_with_its_routing(farm: Farm, judge: Callable[..., None]) -> None:
+    judge(*stale(8))
+    heard = Heard()
+    counts = run(heard)
+    assert (counts.encoded, counts.documents, heard.total) == (8, 8, 8)
+    assert [len(job.keys) for job, _ in farm.sent] == [3, 3, 2]
+    assert [key for job, _ in farm.sent for key in job.keys] == [one.key for one in stale(8)]
+    assert {(job.index, job.uuid, job.space, job.force, job.retry) for job, _ in farm.sent} == {
+        ("biblios", "u", "s", False, False)
+    }
+    assert len(farm.times) == 3, "every job has an id of its own"
+    assert all(result.forgotten for _, result in farm.sent)
+    assert heard.seen == [3, 6, 8]
+
+
+def test_the_queue_stays_short(farm: Farm, judge: Callable[..., None]) -> None:
+    """Stopped in the middle, a run leaves few jobs behind."""
+    judge(*stale(300))
+    farm.workers = ["w1", "w2"]
+    assert run().encoded == 300
+    assert farm.most == 2 * reindex.AHEAD
+
+
+EVERYTHING = [
+    Judged(Key("stale"), "d1", "stale"),
+    Judged(Key("done"), "d2", "unchanged"),
+    Judged(Key("partly"), "d3", "unchanged", PARTLY),
+    Judged(Key("failed"), "d4", "failed", TROUBLE),
+]
+
+
+@pytest.mark.parametrize(
+    ("mode", "sent"),
+    [
+        (Mode(), ["stale"]),
+        (Mode(retry=True), ["stale", "partly", "failed"]),
+        (Mode(force=True), ["stale", "done", "partly", "failed"]),
+    ],
+    ids=str,
+)
+def test_the_mode_says_what_is_tried_again(farm: Farm, judge: Callable[..., None], mode: Mode, sent: list[str]) -> None:
+    judge(*EVERYTHING)
+    counts = run(batch=10, mode=mode)
+    assert [key.id for job, _ in farm.sent for key in job.keys] == sent
+    assert [(job.force, job.retry) for job, _ in farm.sent] == [(mode.force, mode.retry)]
+    assert counts.documents == 4, "what needs no worker is counted too"
+    if mode == Mode():
+        assert (counts.unchanged, counts.failed, counts.partial) == (2, {"no-content": 1}, {"picture-missing": 1})
+
+
+def test_a_dry_run_counts_and_sends_nothing(
+    farm: Farm, judge: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CodeStore, "get", lambda _, digests: dict.fromkeys(set(digests) & {"d1"}))
+    judge(*EVERYTHING, *stale(1))
+    counts = reindex.dry_run(CLUSTER, KNOWN, Mode(), Heard())
+    assert (counts.encoded, counts.restored, counts.unchanged, counts.failed) == (1, 1, 2, {"no-content": 1})
+    judge(*EVERYTHING)
+    assert reindex.dry_run(CLUSTER, KNOWN, Mode(force=True), Heard()).encoded == 4
+    assert farm.sent == []
+
+
+def test_nothing_stale_sends_nothing(farm: Farm, judge: Callable[..., None]) -> None:
+    judge()
+    assert run().documents == 0
+    assert farm.sent == []
+
+
+def test_without_a_worker_nothing_is_begun(farm: Farm, judge: Callable[..., None]) -> None:
+    judge(*stale(1))
+    farm.workers = []
+    with pytest.raises(WorkerUnavailable) as raised:
+        run()
+    assert str(raised.value) == "no worker answers; start one with `crosshatch worker`, then run this again"
+    assert farm.sent == []
+
+
+def test_a_lost_job_is_sent_again_and_counted_once(farm: Farm, judge: Callable[..., None]) -> None:
+    """A killed worker takes its job along: nobody holds it, and it is not in the queue."""
+    judge(*stale(6))
+    seen: Counter[str] = Counter()
+
+    def work(job: Job) -> Any:
+        seen[job.id] += 1
+        lost = job.keys[0].id == "r0" and seen[job.id] == 1
+        return None if lost else Counts(encoded=len(job.keys)).message()
+
+    farm.work = work
+    heard = Heard()
+    assert run(heard).encoded == 6
+    assert sorted(farm.times.values()) == [1, 2]
+    assert heard.said == ["3 records were lost with a worker; sending them again"]
+    assert farm.clock.now - 1000 < 4 * reindex.STALL
+
+
+def test_a_slow_job_is_left_alone(farm: Farm, judge: Callable[..., None]) -> None:
+    """Held by a worker, or behind others in the queue: it is not lost, however long it takes."""
+    judge(*stale(1))
+    farm.work = lambda _: None
+    answer = Counts(encoded=1).message()
+
+    def held_until(end: float) -> Callable[[float], None]:
+        def sleep(seconds: float) -> None:
+            farm.clock.now += seconds
+            farm.held = {farm.sent[0][1].id} if farm.clock.now < end / 2 else set()
+            farm.waiting = 0 if farm.held else 5
+            if farm.clock.now > end:
+                farm.sent[0][1].answer = answer
+
+        return sleep
+
+    farm.clock.sleep = held_until(1400.0)  # type: ignore[method-assign]
+    assert run().encoded == 1
+    assert farm.clock.now > 1400
+    assert list(farm.times.values()) == [1]
+
+
+def test_one_look_that_misses_a_job_does_not_send_it_again(farm: Farm, judge: Callable[..., None]) -> None:
+    """Between queue and worker a job is nowhere for a moment."""
+    judge(*stale(1))
+    farm.work = lambda _: None
+    looks: list[float] = []
+
+    def running(*_: object, **__: object) -> set[str]:
+        looks.append(farm.clock.now)
+        if len(looks) == 4:
+            farm.sent[0][1].answer = Counts(encoded=1).message()
+        return set() if len(looks) % 2 else {farm.sent[0][1].id}
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(jobs, "running", running)
+        assert run().encoded == 1
+    assert len(farm.sent) == 1
+
+
+def test_workers_that_come_back_in_time_are_waited_for(farm: Farm, judge: Callable[..., None]) -> None:
+    judge(*stale(1))
+    farm.work = lambda _: None
+
+    def sleep(seconds: float) -> None:
+        farm.clock.now += seconds
+        gone = 1005 < farm.clock.now < 1500
+        farm.workers = [] if gone else ["w1"]
+        if farm.clock.now > 1510:
+            farm.sent[-1][1].answer = Counts(encoded=1).message()
+
+    farm.clock.sleep = sleep  # type: ignore[method-assign]
+    heard = Heard()
+    assert run(heard).encoded == 1
+    assert "no worker answers; start one with `crosshatch worker`" in heard.said
+
+
+def test_workers_that_stay_away_end_the_run(farm: Farm, judge: Callable[..., None]) -> None:
+    judge(*stale(1))
+    farm.work = lambda _: None
+
+    def sleep(seconds: float) -> None:
+        farm.clock.now += seconds
+        farm.workers = []
+
+    farm.clock.sleep = sleep  # type: ignore[method-assign]
+    with pytest.raises(WorkerUnavailable, match="no worker has answered for ten minutes"):
+        run()
+    assert reindex.PATIENCE < farm.clock.now - 1000 < reindex.PATIENCE + 60
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind", "said"),
+    [
+        (EngineUnavailable("down"), EngineUnavailable, "down"),
+        (EngineRefused(400, "x", "y", "PUT a"), EngineRefused, "OpenSearch refused PUT a: 400 x: y"),
+        (type("EngineUnavailable", (Exception,), {})("down"), EngineUnavailable, "down"),
+        (KeyError("title"), DataError, "a worker gave up on a batch: KeyError: 'title'; see the worker's log"),
+    ],
+    ids=["ours", "refusal", "by name", "a mistake"],
+)
+def test_a_failed_job_surfaces(
+    farm: Farm, judge: Callable[..., None], failure: Exception, kind: type[CrosshatchError], said: str
+) -> None:
+    judge(*stale(1))
+    farm.work = lambda _: failure
+    with pytest.raises(kind) as raised:
+        run()
+    assert type(raised.value) is kind
+    assert str(raised.value) == said
+
+
+def test_a_broker_that_goes_away_says_that_what_was_written_stays(farm: Farm, judge: Callable[..., None]) -> None:
+    judge(*stale(6))
+    calls: list[Job] = []
+
+    def work(job: Job) -> Any:
+        calls.append(job)
+        if len(calls) == 2:
+            raise OperationalError("gone")
+        return Counts(encoded=len(job.keys)).message()
+
+    farm.work = work
+    with pytest.raises(BrokerUnavailable) as raised:
+        run()
+    assert str(raised.value) == (
+        "the broker went away (gone); what was encoded is written: start it and run this again"
+    )
