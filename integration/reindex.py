@@ -189,7 +189,7 @@ class _Dispatch:
         done = [task for task, (_, result) in self.flying.items() if result.ready()]
         for task in done:
             _, result = self.flying.pop(task)
-            if result.failed():
+            if not result.successful():  # failed, or revoked by an administrator
                 raise _failure(result.result)
             self.counts.add(Counts.read(result.result))
             result.forget()
