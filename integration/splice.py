@@ -14,6 +14,7 @@ from typing import Any
 from mappings.errors import DataError
 from mappings.fields import OBJECT, PARTS
 
+_BLANKS = frozenset(" \t\n\r")
 _SPACE = re.compile(r"[ \t\n\r]*")
 # numbers stay text: a 10,000-digit integer costs nothing and cannot overflow
 _DECODER = JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
@@ -137,5 +138,7 @@ def _members(text: str) -> tuple[int, Member | None, bool]:
 
 
 def _skip(text: str, at: int) -> int:
+    if text[at : at + 1] not in _BLANKS:  # between members there is mostly none
+        return at
     match = _SPACE.match(text, at)
     return match.end() if match else at

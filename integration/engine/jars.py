@@ -8,6 +8,7 @@ it anew with `python -m integration.engine.jars`.
 import fcntl
 import hashlib
 import os
+import ssl
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import certifi
 import httpx
 from jgo.maven import Artifact, MavenContext, PythonResolver
 from rich.console import Console
@@ -107,7 +109,7 @@ def _download(context: MavenContext, missing: Sequence[Jar]) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with (
         Progress(*columns, console=Console(stderr=True)) as progress,
-        httpx.Client(timeout=30, follow_redirects=True) as client,
+        httpx.Client(timeout=30, follow_redirects=True, verify=_trusted()) as client,
         ThreadPoolExecutor(CONNECTIONS) as pool,
     ):
         task = progress.add_task(f"downloading OpenSearch ({len(missing)} libraries)", total=total)
@@ -125,6 +127,13 @@ def _no_network(context: MavenContext, error: Exception) -> EngineUnavailable:
         "behind a proxy, HTTPS_PROXY; the next run goes on where this one ended. Without a network: copy "
         f"{here} from a machine that has it, or set CROSSHATCH_OPENSEARCH_URL to a cluster that runs"
     )
+
+
+def _trusted() -> ssl.SSLContext:
+    """The system's certificates, which a network that inspects TLS adds its own to, and those that httpx brings."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
 
 
 def _fetch(client: httpx.Client, context: MavenContext, jar: Jar, progress: Progress, task: TaskID) -> None:

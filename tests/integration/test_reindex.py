@@ -64,8 +64,8 @@ class Result:
     def ready(self) -> bool:
         return self.answer is not None
 
-    def failed(self) -> bool:
-        return isinstance(self.answer, Exception)
+    def successful(self) -> bool:
+        return not isinstance(self.answer, Exception)
 
     def forget(self) -> None:
         self.forgotten = True
