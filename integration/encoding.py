@@ -76,15 +76,24 @@ class BatchEncoding:
         for attempt in range(ROUNDS):
             if attempt:
                 time.sleep(min(0.05 * 2**attempt, 2.0))
-            works = [work for work in self._read(pending) if not self._is_done(work, before)]
-            self._obtain(works, watch)
-            pending = self._write(works)
+            works = self._stale(pending, before)
+            late: list[Key] = []
+            if self._obtain(works, watch) and self._known.profile.versioning == "external":
+                # encoding took its time, and a rewrite at the same version is not seen by the write: read once more
+                again = self._stale([work.current.key for work in works], before)
+                works = [work for work in again if work.digest in self._kept]
+                late = [work.current.key for work in again if work.digest not in self._kept]
+            pending = [*late, *self._write(works)]
             if not pending:
                 break
         for key in pending:
             self._fail(key, "", "write-refused", "the catalogue changed it, or the engine was too busy, at every try")
         problems.update(self._cluster, self._known, self._problems, [r for r in self._solved if r in before])
         return self._counts
+
+    def _stale(self, keys: Sequence[Key], before: dict[str, problems.Problem]) -> list[Work]:
+        """The records among `keys`, as they are now, that are yet to be written; the others are counted."""
+        return [work for work in self._read(keys) if not self._is_done(work, before)]
 
     def _read(self, keys: Sequence[Key]) -> Iterator[Work]:
         for key, current in zip(keys, self._index.read(keys), strict=True):
@@ -104,21 +113,22 @@ class BatchEncoding:
     def _is_done(self, work: Work, before: dict[str, problems.Problem]) -> bool:
         """Count a record that already holds the codes of its content."""
         record = work.current.key.id
-        mine = work.digest in self._fresh
+        if work.digest in self._fresh:  # maybe an earlier write of this job arrived although its answer did not
+            if work.members is None or work.members != self._members(work.digest):
+                return False
+            self._count(work, self._kept[work.digest])
+            return True
         if not up_to_date(work.members, work.digest, self._known.bundle.bits):
             return False
-        if not mine and (self._job.force or (self._job.retry and record in before)):
+        if self._job.force or (self._job.retry and record in before):
             return False
-        if mine:  # an earlier write of this job arrived although its answer did not
-            self._count(work, self._kept[work.digest])
-        else:
-            self._counts.unchanged += 1
-            if record in before:
-                self._counts.partial[before[record].reason] += 1
+        self._counts.unchanged += 1
+        if record in before:
+            self._counts.partial[before[record].reason] += 1
         return True
 
-    def _obtain(self, works: Sequence[Work], watch: Watch) -> None:
-        """Fill `_kept` for every digest: from the code store, else from the encoder."""
+    def _obtain(self, works: Sequence[Work], watch: Watch) -> bool:
+        """Fill `_kept` for every digest: from the code store, else from the encoder; whether anything was encoded."""
         wanted = {work.digest: work for work in works if work.digest not in self._kept}
         if not self._job.force:
             kept = self._store.get(list(wanted))
@@ -131,6 +141,7 @@ class BatchEncoding:
         self._store.put({digest: kept for digest, kept in new.items() if kept.codes.parts})
         self._kept.update(new)
         self._fresh.update(new)
+        return bool(new)
 
     def _with_pictures(self, chunks: Sequence[Sequence[Work]]) -> Iterator[tuple[Sequence[Work], list[Fetches]]]:
         """Each chunk with its pictures; the next one's are fetched while the caller encodes this one."""
@@ -171,7 +182,7 @@ class BatchEncoding:
         puts: list[tuple[Work, bytes]] = []
         for work in works:
             kept = self._kept[work.digest]
-            members = {**kept.codes.members(), "source": work.digest} if kept.codes.parts else None
+            members = self._members(work.digest)
             if members == work.members:
                 self._count(work, kept, written=False)
                 continue
@@ -192,6 +203,11 @@ class BatchEncoding:
             else:
                 self._count(work, self._kept[work.digest])
         return again
+
+    def _members(self, digest: str) -> dict[str, Any] | None:
+        """What is to lie in a document of this content; None where it has no code at all."""
+        codes = self._kept[digest].codes
+        return {**codes.members(), "source": digest} if codes.parts else None
 
     def _count(self, work: Work, kept: Kept, *, written: bool = True) -> None:
         key = work.current.key

@@ -215,6 +215,30 @@ def test_a_faster_catalogue_wins(cluster: Cluster, attached: state.Attached, set
     assert StoredCodes.read(members(raw, attached.space), BITS).text == code_of(b"new")
 
 
+def test_a_rewrite_at_the_same_version_while_we_encode_survives(
+    cluster: Cluster, index: Callable[..., str], settings: Settings, tmp_path: Any
+) -> None:
+    """Labels are rewritten at the record's own revision: the write alone could not see it, so we read again."""
+    file = tmp_path / "p.yaml"
+    file.write_text(PROFILE.format(versioning="external"))
+    known = attaching.attach(cluster, attaching.plan(cluster, index(STRICT), str(file), CARD))
+    same = {"version": 3, "version_type": "external_gte"}
+    put(cluster, known, "1", b'{"title":"old"}', **same)
+    put(cluster, known, "2", b'{"title":"other","call":"1"}', **same)
+
+    class Slow(FakeEncoder):
+        def encode(self, items: Any) -> Any:
+            if not self.encoded:
+                put(cluster, known, "1", b'{"title":"new"}', **same)
+                put(cluster, known, "2", b'{"title":"other","call":"2"}', **same)
+            return super().encode(items)
+
+    assert encode(cluster, known, settings, Slow()).encoded == 2
+    assert source(cluster, known, "1").startswith(b'{"title":"new",')
+    assert source(cluster, known, "2").startswith(b'{"title":"other","call":"2",')
+    assert StoredCodes.read(members(source(cluster, known, "1"), known.space), BITS).text == code_of(b"new")
+
+
 def test_a_deleted_record_stays_deleted(cluster: Cluster, attached: state.Attached, settings: Settings) -> None:
     """Whatever the versioning, our write does not bring a record back."""
     put(cluster, attached, "1", b'{"title":"old"}')
