@@ -65,6 +65,7 @@ class BatchEncoding:
         self._store = CodeStore(cluster, known.store, known.secret, space=known.space, bits=bits)
         self._kept: dict[str, Kept] = {}
         self._fresh: set[str] = set()  # digests encoded by this job
+        self._tried: set[str] = set()  # records that this job sent a write for
         self._counts = Counts()
         self._problems: list[problems.Problem] = []
         self._solved: list[str] = []
@@ -113,10 +114,11 @@ class BatchEncoding:
     def _is_done(self, work: Work, before: dict[str, problems.Problem]) -> bool:
         """Count a record that already holds the codes of its content."""
         record = work.current.key.id
-        if work.digest in self._fresh:  # maybe an earlier write of this job arrived although its answer did not
+        if work.digest in self._fresh:
             if work.members is None or work.members != self._members(work.digest):
                 return False
-            self._count(work, self._kept[work.digest])
+            # it was so before, or an earlier write of this job arrived although its answer did not
+            self._count(work, self._kept[work.digest], written=record in self._tried)
             return True
         if not up_to_date(work.members, work.digest, self._known.bundle.bits):
             return False
@@ -191,6 +193,7 @@ class BatchEncoding:
             except DataError as error:
                 self._fail(work.current.key, work.digest, "write-refused", str(error))
         again = []
+        self._tried.update(work.current.key.id for work, _ in puts)
         outcomes = self._index.write([(work.current, source) for work, source in puts])
         for (work, _), outcome in zip(puts, outcomes, strict=True):
             if outcome in (Outcome.CONFLICT, Outcome.BUSY):
