@@ -125,7 +125,7 @@ def test_a_second_run_finds_everything_unchanged(ran: Demo, own: Settings, clust
     assert raw.index(b'"dewey":823.') < raw.index(OBJECT.encode())
 
 
-def test_the_command_prints_one_object_and_leaves_no_process(ran: Demo, services: Services, tmp_path: Path) -> None:
+def test_the_command_prints_one_object(ran: Demo, services: Services, tmp_path: Path) -> None:
     """`crosshatch demo --once --json` on the running engine: JSON on standard output, the rest on standard error."""
     environment = {**os.environ, "CROSSHATCH_DATA": services.data}
     command = [sys.executable, "-m", "integration.cli", "demo", "--once", "--json"]
