@@ -2,21 +2,19 @@
 
 import base64
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from encoders.api import BundleCard
-from integration import checks, problems, scan, splice, state
+from integration import checks, emptying, problems, splice, state
 from integration.engine.client import Cluster, part
 from integration.search.scripts import ensure_scripts
 from integration.store import CodeStore
-from integration.writer import GuardedIndex, Key, Outcome, Refusal
+from integration.writer import GuardedIndex
 from mappings import profile as profiles
-from mappings.errors import AlreadyAttachedError, AttachRefused, DataError, EngineRefused, ProfileError, WriteRefused
+from mappings.errors import AlreadyAttachedError, AttachRefused, EngineRefused, ProfileError
 from mappings.fields import OBJECT, space_mapping
 from mappings.profile import TargetProfile
-
-ROUNDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,8 @@ def detach(cluster: Cluster, known: state.Attached, *, drop_codes: bool) -> int:
     leaving = f"crosshatch-d-{known.uuid}"
     _add_alias(cluster, known.index, leaving)
     _remove_alias(cluster, known.index, known.alias)
-    changed = _empty(cluster, known, GuardedIndex(cluster, leaving, known.profile.versioning))
+    guarded = GuardedIndex(cluster, leaving, known.profile.versioning)
+    changed = emptying.empty(cluster, known.index, guarded, OBJECT, splice.take_out)
     problems.forget(cluster, known)
     state.forget(cluster, known)
     _remove_alias(cluster, known.index, leaving)
@@ -149,40 +148,3 @@ def _remove_alias(cluster: Cluster, index: str, alias: str) -> None:
     except EngineRefused as error:
         if error.status != 404:  # a detach that was interrupted had removed it
             raise
-
-
-def _empty(cluster: Cluster, known: state.Attached, guarded: GuardedIndex) -> int:
-    changed = 0
-    for _ in range(ROUNDS):
-        cluster.request("POST", f"/{part(known.index)}/_refresh")
-        left = 0
-        for page in scan.pages(cluster, known.index):
-            keys = [hit.key for hit in page if OBJECT.encode() in bytes(hit.source) or b"\\u00" in bytes(hit.source)]
-            done, missed = _empty_page(guarded, keys)
-            changed, left = changed + done, left + missed
-        if not left:
-            return changed
-    raise WriteRefused(
-        f"{left} documents of {known.index} changed at every try; stop what writes to it, and run detach again"
-    )
-
-
-def _emptied(source: bytes) -> bytes:
-    try:
-        return splice.take_out(source)
-    except DataError:  # then `put` never wrote to it either, and it must not stop the others
-        return source
-
-
-def _empty_page(guarded: GuardedIndex, keys: Sequence[Key]) -> tuple[int, int]:
-    puts = [
-        (current, emptied)
-        for current in guarded.read(keys)
-        if current is not None and (emptied := _emptied(current.source)) != current.source
-    ]
-    outcomes = guarded.write(puts)
-    refused = next((outcome for outcome in outcomes if isinstance(outcome, Refusal)), None)
-    if refused:
-        raise WriteRefused(f"the engine refuses to write a document without our field: {refused.reason}")
-    missed = sum(outcome in (Outcome.CONFLICT, Outcome.BUSY) for outcome in outcomes)
-    return sum(outcome is Outcome.WRITTEN for outcome in outcomes), missed

@@ -143,8 +143,9 @@ def _own_object(mapping: Mapping[str, Any], space: str) -> Check:
 
 def _field_limit(settings: Mapping[str, Any], mapping: Mapping[str, Any], space: str) -> Check:
     limit = int(settings.get("index.mapping.total_fields.limit", 1000))
-    there = space in mapping.get("properties", {}).get(OBJECT, {}).get("properties", {})
-    after = _fields(mapping) + (0 if there else ADDED_FIELDS)
+    properties = mapping.get("properties", {})
+    there = space in properties.get(OBJECT, {}).get("properties", {})
+    after = _fields(mapping) + (0 if there else ADDED_FIELDS - (OBJECT in properties))
     return Check(
         "field-limit",
         after <= limit,

@@ -98,10 +98,12 @@ def counts(cluster: Cluster, known: state.Attached) -> dict[str, dict[str, int]]
     return result
 
 
-def forget(cluster: Cluster, known: state.Attached) -> None:
-    """Drop every problem of an index, in all its spaces."""
-    query = {"bool": {"filter": [{"term": {"kind": "problem"}}, {"term": {"index": known.index}}]}}
+def forget(cluster: Cluster, known: state.Attached, *, space: str | None = None) -> None:
+    """Drop every problem of an index, in one space or in all."""
+    terms = {"kind": "problem", "index": known.index} | ({"space": space} if space else {})
+    query = {"bool": {"filter": [{"term": {name: value}} for name, value in terms.items()]}}
     params = {"refresh": "true", "conflicts": "proceed"}
+    cluster.request("POST", f"/{state.STATE}/_refresh")  # what a worker has just written goes too
     cluster.request("POST", f"/{state.STATE}/_delete_by_query", params=params, body={"query": query})
 
 

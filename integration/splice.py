@@ -60,6 +60,13 @@ def take_out(source: bytes) -> bytes:
     return _written(text, end, member, empty, {}).encode("utf-8", "surrogatepass")
 
 
+def without(source: bytes, space: str) -> bytes:
+    """The document `source` without `space` of our object; not a byte changes where there is none. Errors as `put`."""
+    member = _scan(source)[2]
+    holds = member is not None and isinstance(member.value, dict) and space in member.value
+    return put(source, space, None) if holds else source
+
+
 def _is_foreign(member: Member) -> bool:
     return not isinstance(member.value, dict | None)
 

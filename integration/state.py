@@ -27,12 +27,13 @@ CONFLICT = 409
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """The encoder of a space: how to load it, and what its codes are."""
+    """The encoder of a space: how to load it, and what its codes are. `was_active`: activating it is a rollback."""
 
     reference: str
     name: str
     bits: int
     digest: str
+    was_active: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ def of_index(cluster: Cluster, known: state.Attached) -> dict[str, Any]:
         "failed": counted["failed"],
         "partial": counted["partial"],
         "space": known.space,
-        "bundle": asdict(known.bundle),
+        "bundle": {name: value for name, value in asdict(known.bundle).items() if name != "was_active"},
         "lag_s": 0.0 if not stale else None,
     }
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "problems": "status",
     "reindex": "reindex",
     "search": "search",
+    "spaces": "spaces",
     "status": "status",
     "update": "reindex",
     "worker": "worker",

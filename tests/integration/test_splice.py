@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integration.splice import put, take_out
+from integration.splice import put, take_out, without
 from mappings.errors import DataError
 
 CODES = {"text": "AAAA", "image": ["AAAAAAA="], "source": "0f"}
@@ -214,3 +214,18 @@ def test_time_grows_with_the_document_only() -> None:
     there = put(many.encode(), "s", CODES)
     assert take_out(there) == many.encode()
     assert time.monotonic() - begun < 3
+
+
+@pytest.mark.parametrize(
+    ("source", "left"),
+    [
+        (b'{"a":813.50, "crosshatch": {"s":{"text":"AA=="}} }', b'{"a":813.50 }'),
+        (b'{"crosshatch":{"s":{},"t":{"text":"AA=="}},"a":1E2}', b'{"crosshatch":{"t":{"text":"AA=="}},"a":1E2}'),
+        (b'{"crosshatch" : {"t": {}}, "a":1}', b'{"crosshatch" : {"t": {}}, "a":1}'),
+        (b'{"crosshatch":"s"}', b'{"crosshatch":"s"}'),
+        (b'{"crosshatch":null}', b'{"crosshatch":null}'),
+        (b'{"s":{}}', b'{"s":{}}'),
+    ],
+)
+def test_one_space_goes_and_all_else_stays(source: bytes, left: bytes) -> None:
+    assert without(source, "s") == left

@@ -1,6 +1,7 @@
-"""Letting go of documents; attaching itself is tried against a real engine in tests/live."""
+"""Letting go of documents; what needs a real engine is in tests/live."""
 
-from integration.attach import _empty_page
+from integration.emptying import _empty_page
+from integration.splice import take_out
 from integration.writer import GuardedIndex, Key
 from tests.integration.fakes import FakeCluster
 
@@ -16,7 +17,7 @@ def test_a_document_that_cannot_be_read_does_not_stop_a_detach() -> None:
         cluster.put("biblios", record, source)
     guarded = GuardedIndex(cluster.as_cluster(), "biblios", "internal")
     keys = [Key(record) for record in [*odd, "ours", "gone"]]
-    assert _empty_page(guarded, keys) == (1, 0)
-    assert _empty_page(guarded, keys) == (0, 0)
+    assert _empty_page(guarded, keys, take_out) == (1, 0)
+    assert _empty_page(guarded, keys, take_out) == (0, 0)
     assert {record: cluster.source("biblios", record) for record in odd} == odd
     assert cluster.source("biblios", "ours") == b'{"a":813.50}'

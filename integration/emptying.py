@@ -1,0 +1,50 @@
+"""Take what is ours out of every document again, by guarded writes: all on detach, one space when it is dropped."""
+
+from collections.abc import Callable, Sequence
+
+from integration import scan
+from integration.engine.client import Cluster, part
+from integration.writer import GuardedIndex, Key, Outcome, Refusal
+from mappings.errors import DataError, WriteRefused
+
+ROUNDS = 20
+
+
+def empty(cluster: Cluster, index: str, guarded: GuardedIndex, name: str, without: Callable[[bytes], bytes]) -> int:
+    """Write each document of `index` as `without` gives it; return how many were changed.
+
+    Only documents that hold `name`, or an escape that may spell it, are read. Raises WriteRefused where the engine
+    takes no document, or where the catalogue is faster at every try.
+    """
+    changed = 0
+    for _ in range(ROUNDS):
+        cluster.request("POST", f"/{part(index)}/_refresh")
+        left = 0
+        for page in scan.pages(cluster, index):
+            keys = [hit.key for hit in page if name.encode() in hit.source or b"\\u00" in hit.source]
+            done, missed = _empty_page(guarded, keys, without)
+            changed, left = changed + done, left + missed
+        if not left:
+            return changed
+    raise WriteRefused(f"{left} documents of {index} changed at every try; stop what writes to it, and run this again")
+
+
+def _empty_page(guarded: GuardedIndex, keys: Sequence[Key], without: Callable[[bytes], bytes]) -> tuple[int, int]:
+    puts = [
+        (current, emptied)
+        for current in guarded.read(keys)
+        if current is not None and (emptied := _emptied(current.source, without)) != current.source
+    ]
+    outcomes = guarded.write(puts)
+    refused = next((outcome for outcome in outcomes if isinstance(outcome, Refusal)), None)
+    if refused:
+        raise WriteRefused(f"the engine refuses to write a document without our field: {refused.reason}")
+    missed = sum(outcome in (Outcome.CONFLICT, Outcome.BUSY) for outcome in outcomes)
+    return sum(outcome is Outcome.WRITTEN for outcome in outcomes), missed
+
+
+def _emptied(source: bytes, without: Callable[[bytes], bytes]) -> bytes:
+    try:
+        return without(source)
+    except DataError:  # then `splice.put` never wrote to it either, and it must not stop the others
+        return source
