@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from encoders.api import BundleCard
-from integration import checks, emptying, problems, splice, state
+from integration import checks, emptying, problems, splice, state, switch
 from integration.engine.client import Cluster, part
 from integration.search.scripts import ensure_scripts
 from integration.store import CodeStore
@@ -73,11 +73,13 @@ def plan(
 def attach(cluster: Cluster, wanted: Plan) -> state.Attached:
     """Extend the mapping, make the code store, write the state, and last of all the write alias.
 
-    Stopped anywhere, running it again finishes the work. Raises AttachRefused listing the checks that failed.
+    Stopped anywhere, running it again finishes the work. Raises AttachRefused listing the checks that failed, and
+    SwitchedOff.
     """
     if not wanted.ok:
         refused = [f"{check.name}: {check.why}; {check.do}" for check in wanted.checks if not check.ok]
         raise AttachRefused(f"index {wanted.index} cannot be attached: " + " | ".join(refused))
+    switch.check(cluster, wanted.index)
     known = _state(wanted)
     ensure_scripts(cluster)
     cluster.request("PUT", f"/{part(known.index)}/_mapping", body=space_mapping(known.space))

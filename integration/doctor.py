@@ -9,7 +9,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from encoders import catalogue
-from integration import jobs
+from integration import jobs, switch
 from integration.checks import scripts_allowed
 from integration.engine.client import Cluster
 from integration.engine.services import found
@@ -49,6 +49,7 @@ def _engine(settings: Settings) -> Iterator[Finding]:
     check = scripts_allowed(cluster)
     yield Finding("scripts", check.ok, check.why, "" if check.ok else check.do)
     yield _attempt("health", lambda: _health(cluster), "see GET _cluster/allocation/explain")
+    yield _attempt("switch", lambda: _switch(cluster), "the account needs to read .crosshatch-state")
     cluster.close()
 
 
@@ -72,6 +73,10 @@ def _plugins(cluster: Cluster) -> str:
 def _health(cluster: Cluster) -> str:
     health = cluster.request("GET", "/_cluster/health")
     return f"{health['status']}, {health['number_of_nodes']} nodes"
+
+
+def _switch(cluster: Cluster) -> str:
+    return "; ".join(str(off) for off in switch.every(cluster)) or "on: nothing is switched off"
 
 
 def _workers(settings: Settings) -> Iterator[Finding]:

@@ -10,11 +10,20 @@ from mappings.errors import DataError, WriteRefused
 ROUNDS = 20
 
 
-def empty(cluster: Cluster, index: str, guarded: GuardedIndex, name: str, without: Callable[[bytes], bytes]) -> int:
+def empty(
+    cluster: Cluster,
+    index: str,
+    guarded: GuardedIndex,
+    name: str,
+    without: Callable[[bytes], bytes],
+    *,
+    allowed: Callable[[], None] = lambda: None,
+) -> int:
     """Write each document of `index` as `without` gives it; return how many were changed.
 
-    Only documents that hold `name`, or an escape that may spell it, are read. Raises WriteRefused where the engine
-    takes no document, or where the catalogue is faster at every try.
+    Only documents that hold `name`, or an escape that may spell it, are read. `allowed` is asked before each page and
+    raises to stop. Raises WriteRefused where the engine takes no document, or where the catalogue is faster at every
+    try.
     """
     changed = 0
     for _ in range(ROUNDS):
@@ -22,6 +31,7 @@ def empty(cluster: Cluster, index: str, guarded: GuardedIndex, name: str, withou
         left = 0
         for page in scan.pages(cluster, index):
             keys = [hit.key for hit in page if name.encode() in hit.source or b"\\u00" in hit.source]
+            allowed()
             done, missed = _empty_page(guarded, keys, without)
             changed, left = changed + done, left + missed
         if not left:

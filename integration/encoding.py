@@ -9,7 +9,7 @@ from itertools import zip_longest
 from typing import Any, Protocol
 
 from encoders.api import Codes, Encoder, Item
-from integration import pictures, problems, records, splice, state
+from integration import pictures, problems, records, splice, state, switch
 from integration.counts import Counts
 from integration.engine.client import Cluster
 from integration.jobs import Job
@@ -63,6 +63,7 @@ class BatchEncoding:
         self._index = GuardedIndex(cluster, known.alias, known.profile.versioning)
         bits = known.bundle.bits
         self._store = CodeStore(cluster, known.store, known.secret, space=known.space, bits=bits)
+        self._switch = switch.Switch(cluster, known.index)
         self._kept: dict[str, Kept] = {}
         self._fresh: set[str] = set()  # digests encoded by this job
         self._tried: set[str] = set()  # records that this job sent a write for
@@ -71,7 +72,7 @@ class BatchEncoding:
         self._solved: list[str] = []
 
     def run(self, watch: Watch) -> Counts:
-        """Encode and write every record of the job. Raises EngineUnavailable: run the whole job again then."""
+        """Encode and write every record of the job. Raises an Unavailable: run it all again then."""
         pending: Sequence[Key] = self._job.keys
         before = problems.of_records(self._cluster, self._known, [key.id for key in pending])
         for attempt in range(ROUNDS):
@@ -139,6 +140,7 @@ class BatchEncoding:
         missing = [work for digest, work in wanted.items() if digest not in self._kept]
         new: dict[str, Kept] = {}
         for chunk, fetched in self._with_pictures(list(_chunks(missing, 1 if watch.again else CHUNK))):
+            self._switch.check()
             new.update(self._encode(chunk, fetched, watch))
         self._store.put({digest: kept for digest, kept in new.items() if kept.codes.parts})
         self._kept.update(new)
@@ -194,6 +196,7 @@ class BatchEncoding:
                 self._fail(work.current.key, work.digest, "write-refused", str(error))
         again = []
         self._tried.update(work.current.key.id for work, _ in puts)
+        self._switch.check()
         outcomes = self._index.write([(work.current, source) for work, source in puts])
         for (work, _), outcome in zip(puts, outcomes, strict=True):
             if outcome in (Outcome.CONFLICT, Outcome.BUSY):

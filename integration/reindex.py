@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.exceptions import RedisError
 
-from integration import jobs, scan, state
+from integration import jobs, scan, state, switch
 from integration.counts import Counts
 from integration.engine.client import Cluster
 from integration.settings import Settings
@@ -56,9 +56,10 @@ def run(
 ) -> Counts:
     """Encode or restore every stale record of an index; interrupted at any point, a second run does the rest.
 
-    Raises BrokerUnavailable, WorkerUnavailable and EngineUnavailable (what was written stays), and DataError where the
-    engine or a worker refuses the whole work.
+    Raises SwitchedOff, BrokerUnavailable, WorkerUnavailable and EngineUnavailable (what was written stays), and
+    DataError where the engine or a worker refuses the whole work.
     """
+    switch.check(cluster, known.index)
     broker = jobs.check_broker(broker_url)
     app = jobs.queue_app(broker_url)
     workers = len(jobs.live_workers(app))

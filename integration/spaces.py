@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from encoders.api import BundleCard
-from integration import checks, emptying, problems, splice, state
+from integration import checks, emptying, problems, splice, state, switch
 from integration.engine.client import Cluster, part
 from integration.store import CodeStore
 from integration.writer import GuardedIndex
@@ -72,8 +72,10 @@ def add(cluster: Cluster, known: state.Attached, card: BundleCard, space: str | 
     """Make room for the codes of another encoder beside those that are there; return the name of the space.
 
     The mapping comes first, the state last: stopped between them, running it again finishes the work. Raises
-    RequestError for an encoder or a name that is there already, AttachRefused listing the checks that failed.
+    RequestError for an encoder or a name that is there already, AttachRefused listing the checks that failed, and
+    SwitchedOff.
     """
+    switch.check(cluster, known.index)
     name = space or card.space
     if not _NAME.fullmatch(name):
         raise RequestError(f"{name!r} is no name of a space; expected 1 to 40 of a to z, 0 to 9 and _")
@@ -126,8 +128,10 @@ def drop(cluster: Cluster, known: state.Attached, space: str | None = None, *, c
     """Forget a space that is not active and take its codes out of every document; its mapping stays, inert.
 
     The state goes first, so that no job that starts later fills it again; stopped anywhere, running it again does the
-    rest. `codes` empties the code store of the space, too.
+    rest. `codes` empties the code store of the space, too. Raises SwitchedOff, and between two pages then.
     """
+    allowed = switch.Switch(cluster, known.index)
+    allowed.check()
     if space is None or space in known.spaces or space not in _mapped(cluster, known):
         space = _named(known, space)
         known.in_space(space)
@@ -138,7 +142,9 @@ def drop(cluster: Cluster, known: state.Attached, space: str | None = None, *, c
         state.save(cluster, replace(known, spaces=left))
     name = space
     guarded = GuardedIndex(cluster, known.alias, known.profile.versioning)
-    changed = emptying.empty(cluster, known.index, guarded, name, lambda source: splice.without(source, name))
+    changed = emptying.empty(
+        cluster, known.index, guarded, name, lambda source: splice.without(source, name), allowed=allowed.check
+    )
     problems.forget(cluster, known, space=space)
     return Dropping(known.index, space, changed, _forget_codes(cluster, known, space) if codes else 0)
 

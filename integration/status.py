@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from integration import problems, scan, state
+from integration import problems, scan, state, switch
 from integration.engine.client import Cluster, part
 from mappings.fields import PARTS, field_name
 
@@ -16,6 +16,7 @@ def of_index(cluster: Cluster, known: state.Attached) -> dict[str, Any]:
     """
     stale = sum(1 for record in scan.judged(cluster, known) if record.verdict == "stale")
     counted = problems.counts(cluster, known)
+    off = switch.is_off(cluster, known.index)
     return {
         "index": known.index,
         "uuid": known.uuid,
@@ -27,6 +28,7 @@ def of_index(cluster: Cluster, known: state.Attached) -> dict[str, Any]:
         "space": known.space,
         "bundle": {name: value for name, value in asdict(known.bundle).items() if name != "was_active"},
         "lag_s": 0.0 if not stale else None,
+        "off": asdict(off) if off else None,
     }
 
 

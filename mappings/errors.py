@@ -20,7 +20,8 @@ Each message says what came, what was expected and what to do.
     └── Unavailable           try again later                     75       503
         ├── EngineUnavailable      OpenSearch does not answer     75       503
         ├── BrokerUnavailable      Redis does not answer          75       503
-        └── WorkerUnavailable      no worker answers              75       503
+        ├── WorkerUnavailable      no worker answers              75       503
+        └── SwitchedOff            by `crosshatch off`            75       503
 """
 
 
@@ -152,3 +153,7 @@ class BrokerUnavailable(Unavailable):
 
 class WorkerUnavailable(Unavailable):
     """No worker answers."""
+
+
+class SwitchedOff(Unavailable):
+    """An administrator switched writing off; what is left is done after `crosshatch on`."""

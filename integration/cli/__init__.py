@@ -16,6 +16,8 @@ COMMANDS = {
     "encoders": "encoders",
     "engine": "engine",
     "load": "load",
+    "off": "switch",
+    "on": "switch",
     "problems": "status",
     "reindex": "reindex",
     "search": "search",

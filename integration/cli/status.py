@@ -31,6 +31,8 @@ def status(index: str, as_json: bool) -> None:
             table.add_row(f"{kind}: {reason}", str(number))
     table.add_row("space", result["space"])
     table.add_row("bundle", f"{result['bundle']['name']}, {result['bundle']['bits']} bits")
+    if result["off"]:
+        table.add_row("switched off", f"since {result['off']['since']} by {result['off']['by']}")
     Console().print(table)
 
 

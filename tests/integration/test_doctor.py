@@ -135,6 +135,7 @@ class Engine:
             "/_cat/plugins": [{"component": "b"}, {"component": "a"}, {"component": "a"}],
             "/_cluster/health": {"status": "green", "number_of_nodes": 2},
             "/_cluster/settings": {},
+            "/.crosshatch-state/_search": {"hits": {"hits": []}},
         }
         return answers[path]
 
