@@ -164,8 +164,8 @@ def _fields(mapping: Mapping[str, Any]) -> int:
 
 def _profile_fields(mapping: Mapping[str, Any], profile: TargetProfile) -> Check:
     """Fields of the profile that the mapping lacks: none at all found means the wrong profile."""
-    names = [*profile.text, *(picture.field for picture in profile.pictures)]
-    names += [profile.marc.field] if profile.marc else []
+    names = [*profile.text, *(picture.field for picture in profile.pictures if picture.field)]
+    names += [place for place in (profile.marc.field, profile.marc.array_field) if place] if profile.marc else []
     missing = [name for name in names if not _mapped(mapping, name)]
     others = set(mapping.get("properties", {})) - {OBJECT}  # an index without any field yet tells nothing
     hidden = str(mapping.get("dynamic")).lower() == "false"  # fields may lie in _source alone

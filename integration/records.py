@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from integration.pictures import PictureReference, from_isbn
+from integration.sources.record import BibRecord
 from mappings.errors import RecordError
 from mappings.fields import MAX_PICTURES
 from mappings.profile import MarcField, PictureField, TargetProfile
@@ -37,12 +38,13 @@ class Content:
 
 def read(document: Mapping[str, Any], profile: TargetProfile) -> Content:
     """Read `document` (a parsed `_source`) by `profile`."""
-    problem = None
+    record, problem = None, None
     try:
-        text = _text(document, profile)
+        record = _marc(document, profile.marc) if profile.marc else None
+        text = _text(document, profile, record)
     except RecordError as error:
         text, problem = None, error
-    pictures = (reference for field in profile.pictures for reference in _pictures(document, field))
+    pictures = (reference for field in profile.pictures for reference in _pictures(document, field, record))
     unique = tuple(dict.fromkeys(pictures))[:MAX_PICTURES]
     return Content(text, unique, problem)
 
@@ -77,10 +79,10 @@ def normalised(text: str) -> str:
     return _BLANK.sub(" ", kept).strip()
 
 
-def _text(document: Mapping[str, Any], profile: TargetProfile) -> str | None:
+def _text(document: Mapping[str, Any], profile: TargetProfile, record: BibRecord | None) -> str | None:
     parts = [_line(document, name) for name in profile.text]
-    if profile.marc:
-        parts.append(_marc_text(document, profile.marc))
+    if record:
+        parts.append(normalised(record.words))
     return ". ".join(part for part in parts if part)[:MAX_TEXT] or None
 
 
@@ -99,21 +101,35 @@ def _line(document: Mapping[str, Any], name: str) -> str:
     return "; ".join(text for text in found if text)
 
 
-def _marc_text(document: Mapping[str, Any], marc: MarcField) -> str:
-    from integration.sources.inside import text_of  # a profile without MARC needs no MARC reader
+def _marc(document: Mapping[str, Any], marc: MarcField) -> BibRecord | None:
+    """The MARC record inside the document; None where there is none. Raises RecordError."""
+    from integration.sources.inside import record_of  # a profile without MARC needs no MARC reader
 
-    held = next(values(document, marc.field), None)
+    places = (marc.field, marc.array_field) if marc.array_field else (marc.field,)
+    held = next(filter(None, (next(values(document, place), None) for place in places)), None)
     form = next(values(document, marc.format_field), None) if marc.format_field else None
-    return normalised(text_of(held, form)) if held else ""
+    return record_of(held, form) if held else None
 
 
-def _pictures(document: Mapping[str, Any], field: PictureField) -> Iterator[PictureReference]:
-    for value in values(document, field.field):
-        if not isinstance(value, str) or not value.strip():
-            continue
+def _pictures(
+    document: Mapping[str, Any], field: PictureField, record: BibRecord | None
+) -> Iterator[PictureReference]:
+    for value in _named(document, field, record):
         if field.kind == "isbn":
             reference = from_isbn(str(field.template), value)
             if reference:
                 yield reference
-        else:
+        elif value.strip():
             yield PictureReference(field.kind, value.strip())
+
+
+def _named(document: Mapping[str, Any], field: PictureField, record: BibRecord | None) -> Iterator[str]:
+    """What the profile's field, or place in the MARC record, says of pictures."""
+    if field.field is None:
+        yield from ((record.isbn if field.kind == "isbn" else record.picture_urls) if record else ())
+        return
+    for value in values(document, field.field):
+        if isinstance(value, str):
+            yield value
+        elif field.kind == "isbn" and type(value) is int and value >= 10**6:  # a number has lost its leading zeros
+            yield str(value).zfill(10)

@@ -21,12 +21,29 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class PictureField(_Strict):
-    """A document field that names pictures. `template` turns an ISBN into a URL: `{isbn}` stands for its digits."""
+def _unset(value: object) -> bool:
+    return value is None
 
-    field: str
+
+class PictureField(_Strict):
+    """What names pictures: a document field, or `marc`, a place in the MARC record inside the document.
+
+    `856$u` gives the links that lead to pictures (`integration.sources.marc_fields` says which), `020$a` the ISBNs.
+    `template` turns an ISBN into a URL: `{isbn}` stands for its digits.
+    """
+
+    field: str | None = None
+    marc: Literal["856$u", "020$a"] | None = Field(default=None, exclude_if=_unset)  # unset, digests stay as they were
     kind: Literal["url", "file", "base64", "isbn"]
     template: str | None = None
+
+    @model_validator(mode="after")
+    def _has_one_place(self) -> "PictureField":
+        if (self.field is None) == (self.marc is None):
+            raise ValueError("a picture names either `field` or `marc`")
+        if self.marc and self.kind != _MARC_KINDS[self.marc]:
+            raise ValueError(f"marc {self.marc} holds pictures of kind {_MARC_KINDS[self.marc]}; {self.kind} came")
+        return self
 
     @model_validator(mode="after")
     def _template_goes_with_isbn(self) -> "PictureField":
@@ -36,11 +53,18 @@ class PictureField(_Strict):
         return self
 
 
+_MARC_KINDS = {"856$u": "url", "020$a": "isbn"}
+
+
 class MarcField(_Strict):
-    """MARC inside the document: `field` holds the record, `format_field` says in which form."""
+    """MARC inside the document: `field` holds the record, `format_field` says in which form.
+
+    `array_field` is where a document without `field` holds it as MARC-in-JSON (Koha's `ARRAY`).
+    """
 
     field: str
     format_field: str | None = None
+    array_field: str | None = Field(default=None, exclude_if=_unset)
 
 
 class TargetProfile(_Strict):
@@ -59,6 +83,8 @@ class TargetProfile(_Strict):
     def _has_something_to_encode(self) -> "TargetProfile":
         if not (self.text or self.marc or self.pictures):
             raise ValueError("a profile names at least one of `text`, `marc`, `pictures`")
+        if any(picture.marc for picture in self.pictures) and not self.marc:
+            raise ValueError("pictures out of MARC need `marc`, which says where the record lies")
         return self
 
     @property

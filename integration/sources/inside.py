@@ -1,4 +1,4 @@
-"""The words of a MARC record that a catalogue keeps inside its documents: Koha, VuFind, Blacklight and their like."""
+"""A MARC record that a catalogue keeps inside its documents: Koha, VuFind, Blacklight and their like."""
 
 import base64
 import binascii
@@ -14,25 +14,25 @@ from integration.sources.record import BadRecord, BibRecord
 from mappings.errors import RecordError
 
 
-def text_of(held: object, form: object = None) -> str:
-    """Title, creators, contributors, subjects and summary of a record, one after the other.
+def record_of(held: object, form: object = None) -> BibRecord:
+    """The record that lies in a document's field.
 
     `held` is ISO 2709 (as text or base64), MARCXML, or MARC-in-JSON (text or object); `form` is what the document says
     of it (`base64ISO2709`, `MARCXML`, `ARRAY`), and only decides what the content leaves open. Raises RecordError.
     """
     if isinstance(held, Mapping):
-        return _words(_one(read_marcxml(BytesIO(_as_xml(held)))))
+        return _one(read_marcxml(BytesIO(_as_xml(held))))
     if not isinstance(held, str):
         raise RecordError("text-unreadable", f"MARC as text or object was expected; {type(held).__name__} came")
     text = held.strip(" \t\r\n")  # Python's own blanks include the separators of ISO 2709
     if text.startswith("<"):
-        return _words(_one(read_marcxml(BytesIO(text.encode("utf-8", "replace")))))
+        return _one(read_marcxml(BytesIO(text.encode("utf-8", "replace"))))
     if text.startswith("{"):
         try:
-            return text_of(json.loads(text), form)
+            return record_of(json.loads(text), form)
         except (ValueError, RecursionError) as error:
             raise RecordError("text-unreadable", f"MARC-in-JSON cannot be read: {error}") from error
-    return _words(_one(read_marc(BytesIO(_binary(text, str(form or ""))))))
+    return _one(read_marc(BytesIO(_binary(text, str(form or "")))))
 
 
 def _binary(text: str, form: str) -> bytes:
@@ -52,12 +52,6 @@ def _one(results: Iterator[BibRecord | BadRecord]) -> BibRecord:
     if isinstance(first, BibRecord):
         return first
     raise RecordError("text-unreadable", f"the MARC record is broken: {first.why if first else 'nothing is in it'}")
-
-
-def _words(record: BibRecord) -> str:
-    names = "; ".join(agent.name for agent in (*record.creators, *record.contributors))
-    parts = (record.title, names, "; ".join(record.subjects), record.summary)
-    return ". ".join(part for part in parts if part)
 
 
 def _as_xml(held: Mapping[str, Any]) -> bytes:

@@ -38,6 +38,13 @@ class BibRecord:
     picture_urls: tuple[str, ...] = ()
     marc: str | None = None
 
+    @property
+    def words(self) -> str:
+        """Title, creators, contributors, subjects and summary, one after the other."""
+        names = "; ".join(agent.name for agent in (*self.creators, *self.contributors))
+        parts = (self.title, names, "; ".join(self.subjects), self.summary)
+        return ". ".join(part for part in parts if part)
+
     def document(self) -> dict[str, Any]:
         """The document that `load` writes: fields without a value are left out, agents are `{name, role?}`."""
         document: dict[str, Any] = {

@@ -139,4 +139,4 @@ def test_files(tmp_path: Path) -> None:
     for missing in (str(tmp_path / "none.yaml"), str(tmp_path), "kohä", "", "a\0b", "x" * 5000):
         with pytest.raises(ProfileError) as raised:
             profile.load(missing)
-        assert str(raised.value).endswith("neither a file nor one of the shipped ones (catalogue, demo)")
+        assert str(raised.value).endswith(f"nor one of the shipped ones ({', '.join(profile.shipped())})")

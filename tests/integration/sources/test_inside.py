@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from integration.sources.inside import text_of
+from integration.sources.inside import record_of
 from mappings.errors import RecordError
 from tests.integration.sources.test_marc import GOOD
 from tests.integration.sources.test_marcxml import record
@@ -26,7 +26,7 @@ JSON = {
     ],
 )
 def test_forms(held: object, form: str | None, text: str) -> None:
-    assert text_of(held, form) == text
+    assert record_of(held, form).words == text
 
 
 @pytest.mark.parametrize(
@@ -34,5 +34,5 @@ def test_forms(held: object, form: str | None, text: str) -> None:
 )
 def test_what_cannot_be_read(held: object) -> None:
     with pytest.raises(RecordError) as raised:
-        text_of(held)
+        record_of(held)
     assert raised.value.reason == "text-unreadable"
