@@ -13,7 +13,7 @@ from integration.encoding import stored_members, up_to_date
 from integration.engine.answers import decoded, document
 from integration.engine.client import Cluster, part
 from integration.writer import Key
-from mappings.errors import EngineRefused
+from mappings.errors import EngineRefused, EngineUnavailable
 
 PAGE = 500
 KEEP = "5m"  # a page is judged in well under a second; nothing waits for a worker between two pages
@@ -60,7 +60,10 @@ class Judged:
 
 
 def pages(cluster: Cluster, index: str, *, query: dict[str, Any] | None = None) -> Iterator[list[Hit]]:
-    """Every document of `index` (a concrete name), a page at a time, as one point in time shows it."""
+    """Every document of `index` (a concrete name), a page at a time, as one point in time shows it.
+
+    Raises EngineUnavailable where that point is lost: the index was dropped, or the engine started anew.
+    """
     body = {"size": PAGE, "sort": ["_doc"], "query": query or {"match_all": {}}, "_source": True}
     page = decoded(_reader, cluster.raw("POST", f"/{part(index)}/_search", params={"scroll": KEEP}, body=body))
     try:
@@ -68,6 +71,12 @@ def pages(cluster: Cluster, index: str, *, query: dict[str, Any] | None = None) 
             yield page.hits.hits
             body = {"scroll": KEEP, "scroll_id": page.scroll_id}
             page = decoded(_reader, cluster.raw("POST", "/_search/scroll", body=body))
+    except EngineRefused as error:
+        if error.kind != "search_context_missing_exception":
+            raise
+        raise EngineUnavailable(
+            f"the scan of {index} cannot go on: the index was dropped, or the engine started anew; run again"
+        ) from error
     finally:
         with contextlib.suppress(EngineRefused):  # it ended by itself
             cluster.request("DELETE", "/_search/scroll", body={"scroll_id": page.scroll_id})
