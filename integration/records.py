@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from html import unescape
 from typing import Any
 
 from integration.pictures import PictureReference, from_isbn
@@ -16,6 +17,7 @@ from mappings.profile import MarcField, PictureField, TargetProfile
 
 MAX_TEXT = 20_000  # characters; every backbone reads far less
 _BLANK = re.compile(r"\s+")
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +82,13 @@ def normalised(text: str) -> str:
 
 
 def _text(document: Mapping[str, Any], profile: TargetProfile, record: BibRecord | None) -> str | None:
-    parts = [_line(document, name) for name in profile.text]
+    parts = [_line(document, name, html=name in profile.html) for name in profile.text]
     if record:
         parts.append(normalised(record.words))
     return ". ".join(part for part in parts if part)[:MAX_TEXT] or None
 
 
-def _line(document: Mapping[str, Any], name: str) -> str:
+def _line(document: Mapping[str, Any], name: str, *, html: bool) -> str:
     found: dict[str, None] = {}  # in order, each once
     room = MAX_TEXT
     for value in values(document, name):
@@ -95,7 +97,7 @@ def _line(document: Mapping[str, Any], name: str) -> str:
                 "text-unreadable", f"field {name} holds an object where text was expected; name its inner field"
             )
         if value is not None and room > 0:
-            text = str(value)
+            text = unescape(_TAG.sub(" ", str(value))) if html else str(value)
             room -= len(text)
             found[normalised(text)] = None
     return "; ".join(text for text in found if text)

@@ -22,7 +22,8 @@ class _Strict(BaseModel):
 
 
 def _unset(value: object) -> bool:
-    return value is None
+    """Keys that are younger than the digest do not enter it where they are not used: no record becomes stale."""
+    return value in (None, ())
 
 
 class PictureField(_Strict):
@@ -33,7 +34,7 @@ class PictureField(_Strict):
     """
 
     field: str | None = None
-    marc: Literal["856$u", "020$a"] | None = Field(default=None, exclude_if=_unset)  # unset, digests stay as they were
+    marc: Literal["856$u", "020$a"] | None = Field(default=None, exclude_if=_unset)
     kind: Literal["url", "file", "base64", "isbn"]
     template: str | None = None
 
@@ -68,11 +69,15 @@ class MarcField(_Strict):
 
 
 class TargetProfile(_Strict):
-    """How one kind of catalogue stores its records. Field names use dots into objects and lists."""
+    """How one kind of catalogue stores its records. Field names use dots into objects and lists.
+
+    `html` are those `text` fields whose tags are to be left out.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9_-]{1,40}$")
     versioning: Literal["internal", "external"] = "external"
     text: tuple[str, ...] = ()
+    html: tuple[str, ...] = Field(default=(), exclude_if=_unset)
     search: tuple[str, ...] = ()
     marc: MarcField | None = None
     pictures: tuple[PictureField, ...] = ()
@@ -83,6 +88,8 @@ class TargetProfile(_Strict):
     def _has_something_to_encode(self) -> "TargetProfile":
         if not (self.text or self.marc or self.pictures):
             raise ValueError("a profile names at least one of `text`, `marc`, `pictures`")
+        if set(self.html) - set(self.text):
+            raise ValueError("`html` names fields that are not in `text`")
         if any(picture.marc for picture in self.pictures) and not self.marc:
             raise ValueError("pictures out of MARC need `marc`, which says where the record lies")
         return self
@@ -90,7 +97,7 @@ class TargetProfile(_Strict):
     @property
     def sha256(self) -> str:
         """Digest of what decides a record's content: a change of it makes every record stale."""
-        content = self.model_dump(include={"text", "marc", "pictures", "language"}, mode="json")
+        content = self.model_dump(include={"text", "html", "marc", "pictures", "language"}, mode="json")
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
