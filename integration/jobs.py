@@ -1,10 +1,11 @@
 """Jobs as they travel: ids, never documents. Producers send them by name and import no worker."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from celery import Celery
+from celery import Celery, states
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -29,6 +30,9 @@ _CONFIG = {
     "task_time_limit": HARD_LIMIT,
     "result_expires": 3600,
     "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,  # a broker may be away for a night
+    "redis_socket_connect_timeout": 5,
+    "redis_socket_timeout": 30,
     # a job of a worker that was killed comes back after this time; the producer sends it again much sooner
     "broker_transport_options": {"visibility_timeout": HARD_LIMIT + 60, "socket_connect_timeout": 5},
     "worker_hijack_root_logger": False,
@@ -86,15 +90,48 @@ def check_broker(broker_url: str) -> Redis:
     return broker
 
 
+def send(app: Celery, job: Job) -> str:
+    """Put a job into the queue; return the id of its task. Raises OperationalError or RedisError."""
+    # answers are asked for, all in one request: a subscription that nobody reads would fill the broker's memory
+    app.backend.on_task_call = lambda *_: None
+    return str(app.send_task(ENCODE_BATCH, kwargs={"job": job.message()}, retry=False).id)
+
+
+def answers(app: Celery, tasks: Sequence[str]) -> dict[str, Any]:
+    """The answers there are, each given once: what the task returned, or the exception that ended it."""
+    if not tasks:
+        return {}
+    backend = app.backend
+    keys = {task: backend.get_key_for_task(task) for task in tasks}
+    found = {
+        task: backend.decode_result(payload)
+        for task, payload in zip(keys, backend.mget(list(keys.values())), strict=True)
+        if payload
+    }
+    ended = {task: meta["result"] for task, meta in found.items() if meta["status"] in states.READY_STATES}
+    for task in ended:
+        backend.delete(keys[task])
+    return ended
+
+
+def queued(broker: Redis) -> set[str]:
+    """Ids of the batch tasks that wait in the queue."""
+    waiting: Any = broker.lrange(BATCH_QUEUE, 0, -1)
+    return {json.loads(message)["headers"]["id"] for message in waiting}
+
+
 def live_workers(app: Celery, *, timeout: float = 1.0, enough: int | None = None) -> list[str]:
     """Names of the workers that answer a ping within `timeout` seconds; returns at once with `enough` of them."""
     answers = app.control.broadcast("ping", reply=True, timeout=timeout, limit=enough)
     return [name for answer in answers or () for name in answer]
 
 
-def running(app: Celery, *, timeout: float = 2.0) -> set[str]:
-    """Ids of the tasks that some worker says it runs, holds, or will run again later."""
-    inspect = app.control.inspect(timeout=timeout)
+def running(app: Celery, workers: int, *, timeout: float = 2.0) -> set[str]:
+    """Ids of the tasks that some worker says it runs, holds, or will run again later.
+
+    Returns as soon as so many `workers` have answered.
+    """
+    inspect = app.control.inspect(timeout=timeout, limit=workers)
     answers: Iterable[Mapping[str, Sequence[Mapping[str, Any]]]] = filter(
         None, (inspect.active(), inspect.reserved(), inspect.scheduled())
     )

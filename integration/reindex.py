@@ -4,27 +4,20 @@ import json
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
-
-from celery import Celery
-from celery.result import AsyncResult
-from kombu.exceptions import OperationalError
-from redis import Redis
-from redis.exceptions import RedisError
 
 from integration import jobs, scan, state, switch
 from integration.counts import Counts
+from integration.dispatch import PATIENCE, Dispatch
 from integration.engine.client import Cluster
 from integration.settings import Settings
 from integration.store import CodeStore
 from integration.writer import Key
-from mappings.errors import BrokerUnavailable, CrosshatchError, DataError, EngineUnavailable, WorkerUnavailable
+from mappings.errors import EngineUnavailable, WorkerUnavailable
 
-AHEAD = 4  # jobs queued for each worker: enough to keep it busy, few enough to stop soon
-STALL = 10.0  # seconds without any answer before the workers are asked what became of the jobs
-PATIENCE = 600.0  # seconds without any worker before we give up
+AGAIN = 5.0  # seconds until an engine that was away is asked again
 
 
 class Progress(Protocol):
@@ -67,12 +60,15 @@ def run(
         raise WorkerUnavailable("no worker answers; start one with `crosshatch worker`, then run this again")
     counts = Counts()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
-        total = _spool_stale(cluster, known, mode, spool, counts, progress)
+        total = _spool_patiently(cluster, known, mode, spool, counts, progress)
         progress.started(total)
         spool.seek(0)
         keys = (Key(*json.loads(line)) for line in spool)
-        batches = _jobs(keys, known, settings.batch, mode)
-        _Dispatch(app, broker, counts, progress, AHEAD * workers).run(batches)
+        for _, answer in Dispatch(app, broker, progress.waiting, workers=workers).run(
+            batches(keys, known, settings.batch, mode)
+        ):
+            counts.add(answer)
+            progress.advanced(counts)
     return counts
 
 
@@ -117,6 +113,27 @@ def _count_settled(record: scan.Judged, counts: Counts) -> None:
         counts.partial[record.problem.reason] += 1
 
 
+def _spool_patiently(
+    cluster: Cluster, known: state.Attached, mode: Mode, spool: Any, counts: Counts, progress: Progress
+) -> int:
+    """`_spool_stale`, from the start again where the engine was away for a while."""
+    begun = time.monotonic()
+    while True:
+        scanned = Counts()
+        try:
+            total = _spool_stale(cluster, known, mode, spool, scanned, progress)
+        except EngineUnavailable as error:
+            if time.monotonic() - begun > PATIENCE:
+                raise
+            progress.waiting(f"{error}; reading the index again")
+            time.sleep(AGAIN)
+            spool.seek(0)
+            spool.truncate()
+        else:
+            counts.add(scanned)
+            return total
+
+
 def _spool_stale(
     cluster: Cluster, known: state.Attached, mode: Mode, spool: Any, counts: Counts, progress: Progress
 ) -> int:
@@ -133,7 +150,8 @@ def _spool_stale(
     return total
 
 
-def _jobs(keys: Iterator[Key], known: state.Attached, size: int, mode: Mode) -> Iterator[jobs.Job]:
+def batches(keys: Iterable[Key], known: state.Attached, size: int, mode: Mode) -> Iterator[jobs.Job]:
+    """The jobs that do `keys`, at most `size` records each."""
     batch: list[Key] = []
     for key in keys:
         batch.append(key)
@@ -146,85 +164,3 @@ def _jobs(keys: Iterator[Key], known: state.Attached, size: int, mode: Mode) -> 
 
 def _job(batch: list[Key], known: state.Attached, mode: Mode) -> jobs.Job:
     return jobs.Job(uuid.uuid4().hex, known.index, known.uuid, known.space, tuple(batch), mode.force, mode.retry)
-
-
-@dataclass
-class _Dispatch:
-    """Keeps a bounded number of jobs in the queue, adds up their answers, and sends again what got lost."""
-
-    app: Celery
-    broker: Redis
-    counts: Counts
-    progress: Progress
-    window: int
-    flying: dict[str, tuple[jobs.Job, AsyncResult]] = field(default_factory=dict)
-    last_answer: float = field(default_factory=time.monotonic)
-    last_worker: float = field(default_factory=time.monotonic)
-    suspects: set[str] = field(default_factory=set)
-
-    def run(self, batches: Iterator[jobs.Job]) -> None:
-        """Send every job of `batches` and wait for all answers."""
-        more = True
-        try:
-            while more or self.flying:
-                while more and len(self.flying) < self.window:
-                    job = next(batches, None)
-                    more = job is not None
-                    if job:
-                        self._send(job)
-                if not self._collect():
-                    time.sleep(0.05)
-                    if time.monotonic() - max(self.last_answer, self.last_worker) > STALL:
-                        self._look_after()
-        except (OperationalError, RedisError) as error:
-            raise BrokerUnavailable(
-                f"the broker went away ({error}); what was encoded is written: start it and run this again"
-            ) from error
-
-    def _send(self, job: jobs.Job) -> None:
-        result = self.app.send_task(jobs.ENCODE_BATCH, kwargs={"job": job.message()}, retry=False)
-        self.flying[result.id] = (job, result)
-
-    def _collect(self) -> bool:
-        """Take the answers that have come; whether there were any."""
-        done = [task for task, (_, result) in self.flying.items() if result.ready()]
-        for task in done:
-            _, result = self.flying.pop(task)
-            if not result.successful():  # failed, or revoked by an administrator
-                raise _failure(result.result)
-            self.counts.add(Counts.read(result.result))
-            result.forget()
-            self.progress.advanced(self.counts)
-            self.last_answer = time.monotonic()
-        return bool(done)
-
-    def _look_after(self) -> None:
-        """No answer for a while: are the workers busy, gone, or did a job die with one?"""
-        now = time.monotonic()
-        if not jobs.live_workers(self.app, enough=1):
-            if now - max(self.last_answer, self.last_worker) > PATIENCE:
-                raise WorkerUnavailable(
-                    "no worker has answered for ten minutes; start one with `crosshatch worker`, then run this again"
-                )
-            self.progress.waiting("no worker answers; start one with `crosshatch worker`")
-            time.sleep(1.0)
-            return
-        self.last_worker = now
-        if self.broker.llen(jobs.BATCH_QUEUE):
-            return  # they are busy with jobs before ours
-        held = jobs.running(self.app)
-        missing = {task for task, (_, result) in self.flying.items() if task not in held and not result.ready()}
-        for task in missing & self.suspects:
-            job, _ = self.flying.pop(task)
-            self.progress.waiting(f"{len(job.keys)} records were lost with a worker; sending them again")
-            self._send(job)
-        self.suspects = missing - self.suspects  # lost only if two looks in a row miss it
-
-
-def _failure(error: object) -> CrosshatchError:
-    """A job's failure as it reaches the caller: ours by class, anything else as it says."""
-    if isinstance(error, CrosshatchError):
-        return error
-    if type(error).__name__ == "EngineUnavailable":
-        return EngineUnavailable(str(error))
-    return DataError(f"a worker gave up on a batch: {type(error).__name__}: {error}; see the worker's log")

@@ -79,7 +79,7 @@ def test_what_workers_say(monkeypatch: pytest.MonkeyPatch) -> None:
     app = jobs.queue_app("redis://127.0.0.1:1/0")
     monkeypatch.setattr(type(app), "control", Control())
     assert jobs.live_workers(app) == ["w1@here", "w2@there"]
-    assert jobs.running(app) == {"t1", "t2", "t3"}
+    assert jobs.running(app, 2) == {"t1", "t2", "t3"}
     monkeypatch.setattr(type(app), "control", Control(nobody=True))
     assert jobs.live_workers(app) == []
-    assert jobs.running(app) == set()
+    assert jobs.running(app, 2) == set()

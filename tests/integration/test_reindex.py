@@ -1,13 +1,13 @@
 """Sending jobs and waiting for them: what is lost is sent again, what fails surfaces, nobody waits for ever."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from kombu.exceptions import OperationalError
 
-from integration import jobs, reindex, scan
+from integration import dispatch, jobs, reindex, scan
 from integration.counts import Counts
 from integration.jobs import Job
 from integration.problems import Problem
@@ -27,6 +27,7 @@ from mappings.errors import (
 )
 from mappings.profile import TargetProfile
 from tests.integration.fakes import FakeCluster
+from tests.integration.farm import Farm, farm_of
 
 KNOWN = Attached(
     "biblios", "u", "s", {"s": Bundle("b", "b", 16, "ab")}, TargetProfile(name="t", text=("a",)), "c2VjcmV0"
@@ -34,70 +35,6 @@ KNOWN = Attached(
 CLUSTER = FakeCluster().as_cluster()
 TROUBLE = Problem("x", None, "d", True, {"record": ("no-content", "why")})
 PARTLY = Problem("x", None, "d", False, {"image 0": ("picture-missing", "404")})
-
-
-class Clock:
-    """Time that passes only where somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
-class Result:
-    """The answer to one job: nothing until the farm gives one."""
-
-    def __init__(self, number: int) -> None:
-        self.id = f"task-{number}"
-        self.answer: Any = None
-        self.forgotten = False
-
-    @property
-    def result(self) -> Any:
-        return self.answer
-
-    def ready(self) -> bool:
-        return self.answer is not None
-
-    def successful(self) -> bool:
-        return not isinstance(self.answer, Exception)
-
-    def forget(self) -> None:
-        self.forgotten = True
-
-
-class Farm:
-    """Celery, Redis and workers in one. `work` gives the answer to a job, or None: it is lost, or still in hand."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.work: Callable[[Job], Any] = lambda job: Counts(encoded=len(job.keys)).message()
-        self.workers = ["w1"]
-        self.held: set[str] = set()
-        self.waiting = 0
-        self.sent: list[tuple[Job, Result]] = []
-        self.most = 0
-
-    def send_task(self, name: str, *, kwargs: dict[str, Any], **_: Any) -> Result:
-        assert name == jobs.ENCODE_BATCH
-        job, result = Job.read(kwargs["job"]), Result(len(self.sent))
-        self.most = max(self.most, 1 + sum(not one.forgotten for _, one in self.sent))
-        self.sent.append((job, result))
-        result.answer = self.work(job)
-        return result
-
-    def llen(self, _: str) -> int:
-        return self.waiting
-
-    @property
-    def times(self) -> Counter[str]:
-        """How often each job was sent."""
-        return Counter(job.id for job, _ in self.sent)
 
 
 class Heard:
@@ -123,21 +60,7 @@ class Heard:
 
 @pytest.fixture
 def farm(monkeypatch: pytest.MonkeyPatch) -> Farm:
-    clock = Clock()
-    farm = Farm(clock)
-    monkeypatch.setattr(reindex, "time", clock)
-    monkeypatch.setattr(jobs, "check_broker", lambda _: farm)
-    monkeypatch.setattr(jobs, "queue_app", lambda _: farm)
-    monkeypatch.setattr(jobs, "live_workers", lambda *_, **__: farm.workers)
-    monkeypatch.setattr(jobs, "running", lambda *_, **__: farm.held)
-    original = reindex._Dispatch.__init__
-
-    def begin(self: Any, *args: Any, **named: Any) -> None:
-        original(self, *args, **named)  # whose defaults took the real clock when the class was made
-        self.last_answer = self.last_worker = clock.monotonic()
-
-    monkeypatch.setattr(reindex._Dispatch, "__init__", begin)
-    return farm
+    return farm_of(monkeypatch)
 
 
 @pytest.fixture
@@ -164,13 +87,12 @@ def test_every_stale_record_is_sent_once_with_its_routing(farm: Farm, judge: Cal
     heard = Heard()
     counts = run(heard)
     assert (counts.encoded, counts.documents, heard.total) == (8, 8, 8)
-    assert [len(job.keys) for job, _ in farm.sent] == [3, 3, 2]
-    assert [key for job, _ in farm.sent for key in job.keys] == [one.key for one in stale(8)]
-    assert {(job.index, job.uuid, job.space, job.force, job.retry) for job, _ in farm.sent} == {
+    assert [len(job.keys) for job in farm.sent] == [3, 3, 2]
+    assert [key for job in farm.sent for key in job.keys] == [one.key for one in stale(8)]
+    assert {(job.index, job.uuid, job.space, job.force, job.retry) for job in farm.sent} == {
         ("biblios", "u", "s", False, False)
     }
     assert len(farm.times) == 3, "every job has an id of its own"
-    assert all(result.forgotten for _, result in farm.sent)
     assert heard.seen == [3, 6, 8]
 
 
@@ -179,7 +101,7 @@ def test_the_queue_stays_short(farm: Farm, judge: Callable[..., None]) -> None:
     judge(*stale(300))
     farm.workers = ["w1", "w2"]
     assert run().encoded == 300
-    assert farm.most == 2 * reindex.AHEAD
+    assert farm.most == 2 * dispatch.AHEAD
 
 
 EVERYTHING = [
@@ -202,8 +124,8 @@ EVERYTHING = [
 def test_the_mode_says_what_is_tried_again(farm: Farm, judge: Callable[..., None], mode: Mode, sent: list[str]) -> None:
     judge(*EVERYTHING)
     counts = run(batch=10, mode=mode)
-    assert [key.id for job, _ in farm.sent for key in job.keys] == sent
-    assert [(job.force, job.retry) for job, _ in farm.sent] == [(mode.force, mode.retry)]
+    assert [key.id for job in farm.sent for key in job.keys] == sent
+    assert [(job.force, job.retry) for job in farm.sent] == [(mode.force, mode.retry)]
     assert counts.documents == 4, "what needs no worker is counted too"
     if mode == Mode():
         assert (counts.unchanged, counts.failed, counts.partial) == (2, {"no-content": 1}, {"picture-missing": 1})
@@ -250,8 +172,8 @@ def test_a_lost_job_is_sent_again_and_counted_once(farm: Farm, judge: Callable[.
     heard = Heard()
     assert run(heard).encoded == 6
     assert sorted(farm.times.values()) == [1, 2]
-    assert heard.said == ["3 records were lost with a worker; sending them again"]
-    assert farm.clock.now - 1000 < 4 * reindex.STALL
+    assert heard.said == ["3 records were lost on their way; sending them again"]
+    assert farm.clock.now - 1000 < 4 * dispatch.STALL
 
 
 def test_a_slow_job_is_left_alone(farm: Farm, judge: Callable[..., None]) -> None:
@@ -263,10 +185,10 @@ def test_a_slow_job_is_left_alone(farm: Farm, judge: Callable[..., None]) -> Non
     def held_until(end: float) -> Callable[[float], None]:
         def sleep(seconds: float) -> None:
             farm.clock.now += seconds
-            farm.held = {farm.sent[0][1].id} if farm.clock.now < end / 2 else set()
-            farm.waiting = 0 if farm.held else 5
+            farm.held = {"task-0"} if farm.clock.now < end / 2 else set()
+            farm.waiting = set() if farm.held else {"task-0"}
             if farm.clock.now > end:
-                farm.sent[0][1].answer = answer
+                farm.answer("task-0", answer)
 
         return sleep
 
@@ -285,8 +207,8 @@ def test_one_look_that_misses_a_job_does_not_send_it_again(farm: Farm, judge: Ca
     def running(*_: object, **__: object) -> set[str]:
         looks.append(farm.clock.now)
         if len(looks) == 4:
-            farm.sent[0][1].answer = Counts(encoded=1).message()
-        return set() if len(looks) % 2 else {farm.sent[0][1].id}
+            farm.answer("task-0", Counts(encoded=1).message())
+        return set() if len(looks) % 2 else {"task-0"}
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(jobs, "running", running)
@@ -303,7 +225,7 @@ def test_workers_that_come_back_in_time_are_waited_for(farm: Farm, judge: Callab
         gone = 1005 < farm.clock.now < 1500
         farm.workers = [] if gone else ["w1"]
         if farm.clock.now > 1510:
-            farm.sent[-1][1].answer = Counts(encoded=1).message()
+            farm.answer(f"task-{len(farm.sent) - 1}", Counts(encoded=1).message())
 
     farm.clock.sleep = sleep  # type: ignore[method-assign]
     heard = Heard()
@@ -322,7 +244,7 @@ def test_workers_that_stay_away_end_the_run(farm: Farm, judge: Callable[..., Non
     farm.clock.sleep = sleep  # type: ignore[method-assign]
     with pytest.raises(WorkerUnavailable, match="no worker has answered for ten minutes"):
         run()
-    assert reindex.PATIENCE < farm.clock.now - 1000 < reindex.PATIENCE + 60
+    assert dispatch.PATIENCE < farm.clock.now - 1000 < dispatch.PATIENCE + 60
 
 
 @pytest.mark.parametrize(
@@ -346,19 +268,75 @@ def test_a_failed_job_surfaces(
     assert str(raised.value) == said
 
 
-def test_a_broker_that_goes_away_says_that_what_was_written_stays(farm: Farm, judge: Callable[..., None]) -> None:
+@pytest.mark.parametrize("back", [True, False])
+def test_a_broker_that_goes_away_is_waited_for(farm: Farm, judge: Callable[..., None], *, back: bool) -> None:
+    """What it forgot is sent again; where it stays away, whoever waits hears that what was written stays."""
     judge(*stale(6))
-    calls: list[Job] = []
+    calls: list[float] = []
 
     def work(job: Job) -> Any:
-        calls.append(job)
-        if len(calls) == 2:
+        calls.append(farm.clock.now)
+        if len(calls) > 1 and (farm.clock.now < 1300 or not back):
             raise OperationalError("gone")
         return Counts(encoded=len(job.keys)).message()
 
     farm.work = work
-    with pytest.raises(BrokerUnavailable) as raised:
+    heard = Heard()
+    if back:
+        assert run(heard).encoded == 6
+        assert farm.clock.now < 1310
+    else:
+        with pytest.raises(BrokerUnavailable) as raised:
+            run(heard)
+        assert str(raised.value) == (
+            "the broker went away (gone); what was encoded is written: start it and run this again"
+        )
+        assert dispatch.PATIENCE < farm.clock.now - 1000 < dispatch.PATIENCE + 60
+    assert set(heard.said) == {"the broker does not answer (gone); waiting for it"}
+    assert len(heard.said) < 30
+
+
+def test_a_wiped_broker_is_filled_again(farm: Farm, judge: Callable[..., None]) -> None:
+    """Nobody holds the jobs any more and no answer is left."""
+    judge(*stale(9))
+    seen: Counter[str] = Counter()
+
+    def work(job: Job) -> Any:
+        seen[job.id] += 1
+        return None if seen[job.id] == 1 else Counts(encoded=len(job.keys)).message()
+
+    farm.work = work
+    assert run().encoded == 9
+    assert set(seen.values()) == {2}
+
+
+def test_an_engine_that_is_away_for_a_while_ends_nothing(
+    farm: Farm, judge: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that gave up is asked again, and a scan that broke off begins anew and counts nothing twice."""
+    tries: list[float] = []
+
+    def scanned(*_: object) -> Iterator[Judged]:
+        tries.append(farm.clock.now)
+        yield from EVERYTHING
+        if len(tries) < 3:
+            raise EngineUnavailable("away")
+
+    monkeypatch.setattr(scan, "judged", scanned)
+    farm.work = lambda _: EngineUnavailable("busy") if farm.clock.now < 1100 else Counts(encoded=1).message()
+    heard = Heard()
+    counts = run(heard)
+    assert (counts.documents, counts.encoded, counts.unchanged, len(tries)) == (4, 1, 2, 3)
+    assert heard.said[:2] == ["away; reading the index again"] * 2
+    assert "busy; sending 1 records again" in heard.said
+
+
+def test_an_engine_that_stays_away_while_it_is_read_ends_the_run(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scanned(*_: object) -> Iterator[Judged]:
+        yield from EVERYTHING
+        raise EngineUnavailable("away")
+
+    monkeypatch.setattr(scan, "judged", scanned)
+    with pytest.raises(EngineUnavailable):
         run()
-    assert str(raised.value) == (
-        "the broker went away (gone); what was encoded is written: start it and run this again"
-    )
+    assert dispatch.PATIENCE < farm.clock.now - 1000 < dispatch.PATIENCE + 60
