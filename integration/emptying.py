@@ -1,13 +1,15 @@
 """Take what is ours out of every document again, by guarded writes: all on detach, one space when it is dropped."""
 
+import logging
 from collections.abc import Callable, Sequence
 
-from integration import scan
+from integration import problems, scan
 from integration.engine.client import Cluster, part
 from integration.writer import GuardedIndex, Key, Outcome, Refusal
 from mappings.errors import DataError, WriteRefused
 
 ROUNDS = 20
+log = logging.getLogger(__name__)
 
 
 def empty(
@@ -49,8 +51,11 @@ def _empty_page(guarded: GuardedIndex, keys: Sequence[Key], without: Callable[[b
     refused = next((outcome for outcome in outcomes if isinstance(outcome, Refusal)), None)
     if refused:
         raise WriteRefused(f"the engine refuses to write a document without our field: {refused.reason}")
+    unproven = [put[0].key.id for put, outcome in zip(puts, outcomes, strict=True) if outcome is Outcome.UNPROVEN]
+    if unproven:
+        log.warning("%s: records %s", problems.MAYBE_OVERWRITTEN[1].partition(".")[0], ", ".join(unproven))
     missed = sum(outcome in (Outcome.CONFLICT, Outcome.BUSY) for outcome in outcomes)
-    return sum(outcome is Outcome.WRITTEN for outcome in outcomes), missed
+    return sum(outcome in (Outcome.WRITTEN, Outcome.UNPROVEN) for outcome in outcomes), missed
 
 
 def _emptied(source: bytes, without: Callable[[bytes], bytes]) -> bytes:

@@ -79,13 +79,8 @@ class BatchEncoding:
             if attempt:
                 time.sleep(min(0.05 * 2**attempt, 2.0))
             works = self._stale(pending, before)
-            late: list[Key] = []
-            if self._obtain(works, watch) and self._known.profile.versioning == "external":
-                # encoding took its time, and a rewrite at the same version is not seen by the write: read once more
-                again = self._stale([work.current.key for work in works], before)
-                works = [work for work in again if work.digest in self._kept]
-                late = [work.current.key for work in again if work.digest not in self._kept]
-            pending = [*late, *self._write(works)]
+            self._obtain(works, watch)
+            pending = self._write(works)
             if not pending:
                 break
         for key in pending:
@@ -130,8 +125,8 @@ class BatchEncoding:
             self._counts.partial[before[record].reason] += 1
         return True
 
-    def _obtain(self, works: Sequence[Work], watch: Watch) -> bool:
-        """Fill `_kept` for every digest: from the code store, else from the encoder; whether anything was encoded."""
+    def _obtain(self, works: Sequence[Work], watch: Watch) -> None:
+        """Fill `_kept` for every digest: from the code store, else from the encoder."""
         wanted = {work.digest: work for work in works if work.digest not in self._kept}
         if not self._job.force:
             kept = self._store.get(list(wanted))
@@ -145,7 +140,6 @@ class BatchEncoding:
         self._store.put({digest: kept for digest, kept in new.items() if kept.codes.parts})
         self._kept.update(new)
         self._fresh.update(new)
-        return bool(new)
 
     def _with_pictures(self, chunks: Sequence[Sequence[Work]]) -> Iterator[tuple[Sequence[Work], list[Fetches]]]:
         """Each chunk with its pictures; the next one's are fetched while the caller encodes this one."""
@@ -207,7 +201,7 @@ class BatchEncoding:
             elif isinstance(outcome, Refusal):
                 self._fail(work.current.key, work.digest, "write-refused", outcome.reason)
             else:
-                self._count(work, self._kept[work.digest])
+                self._count(work, self._kept[work.digest], proven=outcome is not Outcome.UNPROVEN)
         return again
 
     def _members(self, digest: str) -> dict[str, Any] | None:
@@ -215,11 +209,12 @@ class BatchEncoding:
         codes = self._kept[digest].codes
         return {**codes.members(), "source": digest} if codes.parts else None
 
-    def _count(self, work: Work, kept: Kept, *, written: bool = True) -> None:
+    def _count(self, work: Work, kept: Kept, *, written: bool = True, proven: bool = True) -> None:
         key = work.current.key
-        if kept.partial:
+        parts = kept.partial if proven else {**kept.partial, "document": problems.MAYBE_OVERWRITTEN}
+        if parts:
             failed = not kept.codes.parts
-            found = problems.Problem(key.id, key.routing, work.digest, failed, kept.partial)
+            found = problems.Problem(key.id, key.routing, work.digest, failed, parts)
             self._problems.append(found)
             (self._counts.failed if failed else self._counts.partial)[found.reason] += 1
             if failed:

@@ -13,6 +13,11 @@ from integration.engine.client import Cluster
 from mappings.errors import UnknownIndexError
 
 PAGE = 1000
+MAYBE_OVERWRITTEN = (
+    "maybe-overwritten",
+    "while Crosshatch wrote, the library system did so too, perhaps to this record at the same version; if so, that "
+    "write is lost: index the record again from the library system. `update --retry` drops this notice",
+)
 
 
 @dataclass(frozen=True, slots=True)

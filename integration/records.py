@@ -113,9 +113,7 @@ def _marc(document: Mapping[str, Any], marc: MarcField) -> BibRecord | None:
     return record_of(held, form) if held else None
 
 
-def _pictures(
-    document: Mapping[str, Any], field: PictureField, record: BibRecord | None
-) -> Iterator[PictureReference]:
+def _pictures(document: Mapping[str, Any], field: PictureField, record: BibRecord | None) -> Iterator[PictureReference]:
     for value in _named(document, field, record):
         if field.kind == "isbn":
             reference = from_isbn(str(field.template), value)

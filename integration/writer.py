@@ -5,23 +5,27 @@ index, so a late write can neither create an index nor reach a rebuilt one. Vers
 itself uses them (`TargetProfile.versioning`):
 
 - internal: `if_seq_no` and `if_primary_term` of the read; every race ends in a conflict.
-- external: the document's own `_version` with `external_gte`, so that the catalogue's next write meets no 409. A
-  write or delete of the catalogue at the SAME version between read and write cannot be seen beforehand; a deleted
-  record that our write brought back is deleted again here.
+- external: the document's own `_version` with `external_gte`, so that the catalogue's next write meets no 409. Of a
+  write or delete of the catalogue at the SAME version the engine knows nothing (`if_seq_no` does not go with external
+  versions). So sequence numbers are compared right before the write, and what fell between the two is looked for
+  afterwards: a deleted record that our write brought back is deleted again, and one that our write may lie on top of
+  is `UNPROVEN`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal
 
 import msgspec
 
+from integration import account, window
 from integration.engine.answers import decoded, document
-from integration.engine.client import Cluster, part
+from integration.engine.client import BUSY, Cluster, part
 from mappings.errors import EngineRefused, EngineUnavailable, UnknownIndexError, WriteRefused
 
 BULK_BYTES = 8_000_000  # far below http.max_content_length, small enough for a busy heap
+CONFLICT = 409
 _GUARDS = {"require_alias": "true", "pipeline": "_none"}
 
 
@@ -35,19 +39,27 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """A document as it is now: its raw bytes and the versions that guard a write."""
+    """A document as it is now: its raw bytes and the versions that guard a write.
+
+    `marks` are those of the index right before the read, where they matter.
+    """
 
     key: Key
     source: bytes
     version: int
     seq_no: int
     primary_term: int
+    marks: window.Marks | None = None
+
+
+Put = tuple[Current, bytes]  # a document as read, and the bytes that are to take its place
 
 
 class Outcome(Enum):
     """What became of one write."""
 
     WRITTEN = "written"
+    UNPROVEN = "unproven"  # written, and a write of the catalogue at the same version in that instant may lie beneath
     CONFLICT = "conflict"  # the catalogue was faster: read again
     GONE = "gone"  # deleted meanwhile, or the index is gone
     BUSY = "busy"  # 429: read again, later
@@ -90,101 +102,157 @@ class GuardedIndex:
         """Read documents in real time, in the order of `keys`; None for one that is not there (or no longer)."""
         if not keys:
             return []
-        wanted = [{"_id": key.id} | ({"routing": key.routing} if key.routing is not None else {}) for key in keys]
         try:
-            answer = self._cluster.raw("POST", f"{self._path}/_mget", body={"docs": wanted})
+            marks = window.marks(self._cluster, self._path) if self._versioning == "external" else None
+            return [_current(key, one, marks) for key, one in zip(keys, self._found(keys), strict=True)]
         except UnknownIndexError:
             return [None] * len(keys)
+
+    def write(self, puts: Sequence[Put]) -> list[Outcome | Refusal]:
+        """Put new bytes in the place of each document read; one outcome a document, in order.
+
+        Raises WriteRefused where the account does not see whole documents.
+        """
+        if puts:
+            account.demand_whole(self._cluster, self._alias)
+        outcomes: list[Outcome | Refusal] = []
+        for batch in _batches(puts):
+            outcomes += (
+                self._write_external(batch) if self._versioning == "external" else map(_judged, self._send(batch))
+            )
+        return outcomes
+
+    def _found(self, keys: Sequence[Key], **params: str) -> list[_Found]:
+        wanted = [{"_id": key.id} | ({"routing": key.routing} if key.routing is not None else {}) for key in keys]
+        answer = self._cluster.raw("POST", f"{self._path}/_mget", params=params, body={"docs": wanted})
         found = decoded(_reader, answer).docs
         for one in found:
             if one.error and one.error.get("type") != "index_not_found_exception":
                 raise EngineUnavailable(f"document {one.id} cannot be read: {one.error.get('reason')}")
-        return [_current(key, one) for key, one in zip(keys, found, strict=True)]
+        return found
 
-    def write(self, puts: Sequence[tuple[Current, bytes]]) -> list[Outcome | Refusal]:
-        """Put new bytes in the place of each document read; one outcome a document, in order."""
-        outcomes: list[Outcome | Refusal] = []
-        for batch in _batches(puts):
-            if b"\n" in batch[0][1]:
-                outcomes.append(self._write_alone(*batch[0]))
-            else:
-                outcomes.extend(self._write_together(batch))
-        return outcomes
-
-    def _write_together(self, batch: Sequence[tuple[Current, bytes]]) -> list[Outcome | Refusal]:
-        lines = b"".join(
-            msgspec.json.encode({"index": {"_id": current.key.id, **self._guard(current)}}) + b"\n" + source + b"\n"
-            for current, source in batch
-        )
+    def _write_external(self, batch: Sequence[Put]) -> list[Outcome | Refusal]:
+        """External versions let a write at the same version pass unseen: so look right before and right after."""
         try:
-            answer = self._cluster.bulk(self._path, lines, params=_GUARDS)
+            before = window.marks(self._cluster, self._path)
+            same = self._are_same(batch, before)
         except UnknownIndexError:
             return [Outcome.GONE] * len(batch)
-        except EngineUnavailable:
-            return [Outcome.BUSY] * len(batch)
-        except WriteRefused as error:
-            return [Refusal(str(error))] * len(batch)
-        items = [item["index"] for item in answer["items"]]
-        return [self._judged(current, item) for (current, _), item in zip(batch, items, strict=True)]
+        sent = iter(self._send([put for put, still in zip(batch, same, strict=True) if still]))
+        items = [next(sent) if still else {"status": CONFLICT} for still in same]
+        for (current, _), item in zip(batch, items, strict=True):
+            if item.get("result") == "created":
+                self._take_back(current, item)
+        numbers = [(current.key.id, item.get("_seq_no", -1)) for (current, _), item in zip(batch, items, strict=True)]
+        outcomes = [_judged(item) for item in items]
+        written = {number for number, outcome in zip(numbers, outcomes, strict=True) if outcome is Outcome.WRITTEN}
+        doubtful = self._doubtful(before, written)
+        return [Outcome.UNPROVEN if n in doubtful else outcome for n, outcome in zip(numbers, outcomes, strict=True)]
 
-    def _write_alone(self, current: Current, source: bytes) -> Outcome | Refusal:
+    def _are_same(self, batch: Sequence[Put], now: window.Marks) -> list[bool]:
+        """Whether each document is still the one that was read; asked only where the index was written to since."""
+        if all(window.is_quiet(current.marks, now) for current, _ in batch):
+            return [True] * len(batch)
+        found = self._found([current.key for current, _ in batch], _source="false")
+        return [
+            (one.seq_no, one.primary_term) == (current.seq_no, current.primary_term)
+            for one, (current, _) in zip(found, batch, strict=True)
+        ]
+
+    def _doubtful(self, before: window.Marks, written: Set[tuple[str, int]]) -> Set[tuple[str, int]]:
+        """Those of our writes that may lie on top of one of the catalogue's."""
+        if not written:
+            return written
+        try:
+            after = window.marks(self._cluster, self._path)
+            if window.is_quiet(before, after, own=len(written)):
+                return set()
+            return window.on_top(self._cluster, self._path, before, after, written)
+        except UnknownIndexError:
+            return set()
+        except EngineUnavailable:
+            return written
+
+    def _send(self, batch: Sequence[Put]) -> list[dict[str, Any]]:
+        """The engine's item for each document; what befell the whole request stands in every one."""
+        if not batch:
+            return []
+        try:
+            if b"\n" in batch[0][1]:
+                return [self._send_alone(*batch[0])]
+            lines = b"".join(
+                msgspec.json.encode({"index": {"_id": current.key.id, **self._guard(current)}}) + b"\n" + source + b"\n"
+                for current, source in batch
+            )
+            answer = self._cluster.bulk(self._path, lines, params=_GUARDS)
+            return [item["index"] for item in answer["items"]]
+        except UnknownIndexError:
+            return [{"status": 404}] * len(batch)
+        except EngineUnavailable:
+            return [{"status": 503}] * len(batch)
+        except WriteRefused as error:
+            return [{"status": 403, "error": {"type": "blocked", "reason": str(error)}}] * len(batch)
+
+    def _send_alone(self, current: Current, source: bytes) -> dict[str, Any]:
         """A document with line breaks between its members cannot stand in a bulk body; its bytes are kept."""
         path = f"{self._path}/_doc/{part(current.key.id)}"
         try:
             item = self._cluster.request("PUT", path, params={**_GUARDS, **self._guard(current)}, body=source)
-        except UnknownIndexError:
-            return Outcome.GONE
-        except EngineUnavailable:
-            return Outcome.BUSY
-        except WriteRefused as error:
-            return Refusal(str(error))
         except EngineRefused as error:
             item = {"status": error.status, "error": {"type": error.kind, "reason": error.reason}}
-        return self._judged(current, {"status": 200, **item})
+        return {"status": 200, **item}
 
     def _guard(self, current: Current) -> dict[str, Any]:
-        routing = {} if current.key.routing is None else {"routing": current.key.routing}
         if self._versioning == "internal":
-            return {"if_seq_no": current.seq_no, "if_primary_term": current.primary_term, **routing}
-        return {"version": current.version, "version_type": "external_gte", **routing}
+            return {"if_seq_no": current.seq_no, "if_primary_term": current.primary_term, **_routing(current.key)}
+        return {"version": current.version, "version_type": "external_gte", **_routing(current.key)}
 
-    def _judged(self, current: Current, item: dict[str, Any]) -> Outcome | Refusal:
-        status = item["status"]
-        if status in (200, 201):
-            if item.get("result") == "created":  # it was deleted since it was read: take back what we brought back
-                self._take_back(current.key, item)
-                return Outcome.GONE
-            return Outcome.WRITTEN
-        if status == 409:
-            return Outcome.CONFLICT
-        if status in (429, 502, 503, 504):
-            return Outcome.BUSY
-        kind = item["error"].get("type")
-        if status == 404 or kind == "index_not_found_exception":
-            return Outcome.GONE
-        cause = item["error"].get("caused_by", {}).get("reason")
-        return Refusal(f"{kind}: {item['error'].get('reason')}" + (f" ({cause})" if cause else ""))
+    def _take_back(self, current: Current, item: Mapping[str, Any]) -> None:
+        """Delete the record that our write brought back, unless somebody wrote it since.
 
-    def _take_back(self, key: Key, item: dict[str, Any]) -> None:
-        """Delete what our write created, unless somebody wrote it since."""
-        routing = {} if key.routing is None else {"routing": key.routing}
-        guard = {"if_seq_no": item["_seq_no"], "if_primary_term": item["_primary_term"], **routing}
+        At its own version, as the catalogue deleted it: a guard by `if_seq_no` would raise the tombstone's version by
+        one, and for a minute (`index.gc_deletes`) the catalogue would get a 409 for a record that it makes again.
+        So a record made again at the same version within the millisecond between look and delete is lost; one that is
+        made again at any time later is not.
+        """
+        [now] = self._found([current.key], _source="false")
+        if (now.seq_no, now.primary_term) != (item["_seq_no"], item["_primary_term"]):
+            return
+        guard = {"version": current.version, "version_type": "external_gte", **_routing(current.key)}
         try:
-            self._cluster.request("DELETE", f"{self._path}/_doc/{part(key.id)}", params=guard)
+            self._cluster.request("DELETE", f"{self._path}/_doc/{part(current.key.id)}", params=guard)
         except EngineRefused as error:
-            if error.status not in (404, 409):
+            if error.status not in (404, CONFLICT):
                 raise
 
 
-def _current(key: Key, found: _Found) -> Current | None:
+def _judged(item: Mapping[str, Any]) -> Outcome | Refusal:
+    status, error = item["status"], item.get("error", {})
+    if status in (200, 201):  # created: it was deleted since it was read
+        return Outcome.GONE if item.get("result") == "created" else Outcome.WRITTEN
+    if status == CONFLICT:
+        return Outcome.CONFLICT
+    if status in BUSY:
+        return Outcome.BUSY
+    if status == 404 or error.get("type") == "index_not_found_exception":
+        return Outcome.GONE
+    cause = error.get("caused_by", {}).get("reason")
+    return Refusal(f"{error.get('type')}: {error.get('reason')}" + (f" ({cause})" if cause else ""))
+
+
+def _routing(key: Key) -> dict[str, str]:
+    return {} if key.routing is None else {"routing": key.routing}
+
+
+def _current(key: Key, found: _Found, marks: window.Marks | None) -> Current | None:
     if not found.found:
         return None
-    return Current(key, document(found.source), found.version, found.seq_no, found.primary_term)
+    return Current(key, document(found.source), found.version, found.seq_no, found.primary_term, marks)
 
 
-def _batches(puts: Sequence[tuple[Current, bytes]]) -> list[list[tuple[Current, bytes]]]:
+def _batches(puts: Sequence[Put]) -> list[list[Put]]:
     """Cut `puts` into requests of bounded size; a document with line breaks goes alone."""
-    batches: list[list[tuple[Current, bytes]]] = []
+    batches: list[list[Put]] = []
     size = 0
     for put in puts:
         alone = b"\n" in put[1]

@@ -22,7 +22,7 @@ class Document:
     routing: str | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class FakeCluster:
     """Documents by index; `before_write` runs before every write of a bulk request, as a faster catalogue would."""
 
@@ -72,6 +72,7 @@ class FakeCluster:
             raise UnknownIndexError(f"no such index [{index}]")
         what, _, key = rest.partition("/")
         answers: dict[str, Callable[[], bytes]] = {
+            "_update": lambda: self._missing(key),
             "_refresh": lambda: b"{}",
             "_settings": lambda: _json({index: {"settings": {"index": {"uuid": f"uuid-{index}"}}}}),
             "_doc": lambda: self._document(method, index, unquote(key), params or {}, body),
@@ -80,6 +81,9 @@ class FakeCluster:
             "_search": lambda: self._search(index, body),
         }
         return answers[what]()
+
+    def _missing(self, key: str) -> bytes:
+        raise EngineRefused(404, "document_missing_exception", f"[{key}]: document missing", "POST")
 
     def _create(self, name: str) -> bytes:
         if name in self.indices:

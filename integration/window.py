@@ -1,0 +1,90 @@
+"""What others wrote to an index between two moments, by the sequence numbers that every operation takes.
+
+A shard numbers its operations without gaps. So as many numbers as writes of our own prove that nobody else wrote. Where
+somebody did, a refresh shows which numbers belong to living documents; one that belongs to none was written over (or
+was a delete, or a document written twice): what we wrote after it may lie on top of it.
+"""
+
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
+from typing import Any
+
+from integration.engine.client import Cluster
+from mappings.errors import EngineRefused
+
+PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One shard at one moment: every number up to `done` is finished with, none above `taken` was given out."""
+
+    done: int
+    taken: int
+
+
+Marks = Mapping[str, Mark]  # by shard
+
+
+def marks(cluster: Cluster, path: str) -> Marks:
+    """The primaries' marks of the one index behind `path`. Raises UnknownIndexError."""
+    # of all statistics the cheapest: numbers come with every one
+    found = cluster.request("GET", f"{path}/_stats/warmer", params={"level": "shards"})["indices"]
+    shards: Mapping[str, list[Any]] = next(iter(found.values()))["shards"] if found else {}
+    return {
+        number: Mark(copy["seq_no"]["local_checkpoint"], copy["seq_no"]["max_seq_no"])
+        for number, copies in shards.items()
+        for copy in copies
+        if copy["routing"]["primary"]
+    }
+
+
+def is_quiet(before: Marks | None, after: Marks, own: int = 0) -> bool:
+    """Whether nothing was written between two moments but `own` operations."""
+    if before is None or before.keys() != after.keys():
+        return False
+    return sum(after[shard].taken - before[shard].done for shard in after) == own
+
+
+def on_top(cluster: Cluster, path: str, before: Marks, after: Marks, own: Set[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Those of our writes (`own`: ids and numbers) that still stand and may lie on top of a write of somebody else."""
+    cluster.request("POST", f"{path}/_refresh")
+    doubtful: set[tuple[str, int]] = set()
+    for shard, mark in after.items():
+        start = before[shard].done if shard in before else mark.taken
+        alive = dict(_alive(cluster, path, shard, start, mark.taken))
+        unknown = next((number for number in range(start + 1, mark.taken + 1) if number not in alive), mark.taken)
+        doubtful |= {
+            (record, number) for number, record in alive.items() if number > unknown and (record, number) in own
+        }
+    return doubtful
+
+
+def _alive(cluster: Cluster, path: str, shard: str, start: int, end: int) -> Iterator[tuple[int, str]]:
+    """Number and id of each document of a shard whose last write lies above `start` and not above `end`."""
+    while start < end:
+        body = {
+            "size": PAGE,
+            "query": {"range": {"_seq_no": {"gt": start, "lte": end}}},
+            "sort": ["_seq_no"],
+            "seq_no_primary_term": True,
+            "_source": False,
+            "track_total_hits": False,
+        }
+        hits = _search(cluster, path, shard, body)
+        yield from ((hit["_seq_no"], hit["_id"]) for hit in hits)
+        start = hits[-1]["_seq_no"] if len(hits) == PAGE else end
+
+
+def _search(cluster: Cluster, path: str, shard: str, body: Mapping[str, Any]) -> list[Any]:
+    """Ask the primary: a replica that is behind would show as alive what was written over."""
+    for preference in (f"_shards:{shard}|_primary", f"_shards:{shard}"):
+        try:
+            answer = cluster.request("POST", f"{path}/_search", params={"preference": preference}, body=body)
+        except EngineRefused as error:
+            if error.status != 400 or "_primary" not in preference:
+                raise  # Elasticsearch since 7 knows no `_primary`; there a refresh reaches every copy
+            continue
+        hits: list[Any] = answer["hits"]["hits"]
+        return hits
+    raise AssertionError("unreachable")

@@ -1,0 +1,153 @@
+"""What falls between our read and our write, made to happen there: no write of the catalogue is lost in silence."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from integration import attach as attaching
+from integration import problems, scan, state
+from integration.encoding import BatchEncoding
+from integration.engine.client import Cluster
+from integration.engine.services import Services
+from integration.jobs import Job
+from integration.settings import Settings
+from integration.writer import GuardedIndex, Key, Outcome
+from tests.live.fakes import CARD, FakeEncoder
+from tests.live.test_writing import PROFILE, STRICT, NoWatch, encode, put, source
+
+AT_3 = {"version": 3, "version_type": "external_gte"}
+
+
+class Instant(Cluster):
+    """A cluster where `then` runs right before a bulk request of documents is sent: the catalogue's very instant."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.then: list[Callable[[], object]] = []
+
+    def bulk(self, path: str, lines: bytes, *, params: Any = None) -> Any:
+        """Once each, whatever waits in `then`."""
+        while path.startswith("/crosshatch-w-") and self.then:
+            self.then.pop(0)()
+        return super().bulk(path, lines, params=params)
+
+
+@pytest.fixture
+def instant(services: Services) -> Iterator[Instant]:
+    """A cluster for us; the catalogue writes through the plain one."""
+    instant = Instant(services.url)
+    yield instant
+    instant.close()
+
+
+@pytest.fixture
+def external(cluster: Cluster, index: Callable[..., str], tmp_path: Any) -> state.Attached:
+    """An attached index of two shards, whose catalogue gives the versions; thirty records at version 3."""
+    file = tmp_path / "external.yaml"
+    file.write_text(PROFILE.format(versioning="external"))
+    made = index({**STRICT, "settings": {"number_of_shards": 2}})
+    known = attaching.attach(cluster, attaching.plan(cluster, made, str(file), CARD))
+    lines = [
+        json.dumps({"index": {"_id": f"r{n}", **AT_3}}) + "\n" + json.dumps({"title": f"title {n}"}) for n in range(30)
+    ]
+    cluster.bulk(f"/{known.index}", ("\n".join(lines) + "\n").encode(), params={"refresh": "true"})
+    return known
+
+
+def run(known: state.Attached, cluster: Cluster, settings: Settings, *records: str, **options: bool) -> Any:
+    """One job over these records."""
+    job = Job("job", known.index, known.uuid, known.space, tuple(map(Key, records)), **options)
+    return BatchEncoding(job, known, cluster, FakeEncoder, settings).run(NoWatch())
+
+
+RECORDS = [f"r{n}" for n in range(30)]
+
+
+def test_a_rewrite_at_the_same_version_in_the_instant_of_our_write_is_told(
+    cluster: Cluster, instant: Instant, external: state.Attached, settings: Settings
+) -> None:
+    """The engine lets our write win and nothing can prevent it: the record is named, with what to do."""
+    instant.then = [lambda: put(cluster, external, "r7", b'{"title":"new label"}', **AT_3)]
+    counts = run(external, instant, settings, *RECORDS)
+    assert (counts.encoded, counts.failed) == (30, {})
+    found = {problem.record: problem for problem in problems.every(cluster, external)}
+    assert "r7" in found
+    assert counts.partial == {"maybe-overwritten": len(found)}
+    assert not found["r7"].failed
+    assert "index the record again from the library system" in found["r7"].parts["document"][1]
+    put(cluster, external, "r7", b'{"title":"new label"}', **AT_3)  # as the message asks for
+    again = encode(cluster, external, settings, FakeEncoder())
+    assert (again.encoded, again.partial) == (1, {})
+    assert "r7" not in {problem.record for problem in problems.every(cluster, external)}
+    stale = [one.verdict for one in scan.judged(cluster, external) if one.verdict == "stale"]
+    retried = run(external, cluster, settings, *found, retry=True)
+    assert (stale, retried.unchanged, retried.partial) == ([], len(found), {})
+    assert not list(problems.every(cluster, external))
+
+
+def test_writes_to_other_records_in_that_instant_raise_no_doubt(
+    cluster: Cluster, instant: Instant, external: state.Attached, settings: Settings
+) -> None:
+    """Their numbers belong to living documents; so it is with new ones and with newer versions of ours."""
+    instant.then = [
+        lambda: put(cluster, external, "other", b'{"title":"one more"}', version=1, version_type="external_gte"),
+        lambda: put(cluster, external, "r3", b'{"title":"newer"}', version=4, version_type="external_gte"),
+    ]
+    counts = run(external, instant, settings, *RECORDS)
+    assert (counts.encoded, counts.partial, counts.failed) == (30, {}, {})
+    assert source(cluster, external, "r3").startswith(b'{"title":"newer"')
+    assert not list(problems.every(cluster, external))
+
+
+def test_without_other_writers_nothing_is_refreshed_nor_read_again(
+    cluster: Cluster, external: state.Attached, settings: Settings
+) -> None:
+    """The numbers alone prove that nobody wrote."""
+    before = cluster.request("GET", f"/{external.index}/_stats/refresh,get")["_all"]["primaries"]
+    assert run(external, cluster, settings, *RECORDS).encoded == 30
+    after = cluster.request("GET", f"/{external.index}/_stats/refresh,get")["_all"]["primaries"]
+    assert after["refresh"]["external_total"] == before["refresh"]["external_total"]
+    assert after["get"]["total"] - before["get"]["total"] == 30 + 1  # one asks what the account sees
+
+
+@pytest.mark.parametrize("version", [3, 4])
+def test_a_delete_in_that_instant_stays_and_leaves_the_catalogues_own_tombstone(
+    cluster: Cluster, instant: Instant, external: state.Attached, settings: Settings, version: int
+) -> None:
+    """The record stays gone, and is made again at the deleted version without a conflict that we caused."""
+    guard = {"version": version, "version_type": "external_gte"}
+    instant.then = [lambda: cluster.request("DELETE", f"/{external.index}/_doc/r7", params=guard)]
+    counts = run(external, instant, settings, "r7")
+    assert counts.failed == {"gone": 1}
+    assert not cluster.exists(f"/{external.index}/_doc/r7")
+    put(cluster, external, "r7", b'{"title":"again"}', **guard)
+    assert source(cluster, external, "r7") == b'{"title":"again"}'
+
+
+def test_a_record_that_is_made_again_is_not_taken_back(
+    cluster: Cluster, instant: Instant, external: state.Attached, settings: Settings
+) -> None:
+    """Between our write and the look at it the catalogue made the record again: that is the one that stays."""
+    cluster.request("DELETE", f"/{external.index}/_doc/r7", params=AT_3)
+    guarded = GuardedIndex(cluster, external.alias, "external")
+    [current] = guarded.read([Key("r8")])
+    assert current is not None
+    put(cluster, external, "r8", b'{"title":"made again"}', **AT_3)
+    guarded._take_back(current, {"_seq_no": current.seq_no, "_primary_term": current.primary_term})
+    assert source(cluster, external, "r8") == b'{"title":"made again"}'
+
+
+def test_a_change_between_read_and_write_is_a_conflict_at_the_same_version_too(
+    cluster: Cluster, external: state.Attached
+) -> None:
+    """Sequence numbers tell what versions do not."""
+    guarded = GuardedIndex(cluster, external.alias, "external")
+    current = guarded.read([Key("r1"), Key("r2"), Key("r3")])
+    put(cluster, external, "r1", b'{"title":"rewritten"}', **AT_3)
+    cluster.request("DELETE", f"/{external.index}/_doc/r2", params=AT_3)
+    outcomes = guarded.write([(one, b'{"title":"ours"}') for one in current if one])
+    assert outcomes == [Outcome.CONFLICT, Outcome.CONFLICT, Outcome.WRITTEN]
+    assert source(cluster, external, "r1") == b'{"title":"rewritten"}'
+    assert not cluster.exists(f"/{external.index}/_doc/r2")
