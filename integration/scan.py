@@ -93,6 +93,7 @@ def judged(cluster: Cluster, known: state.Attached) -> Iterator[Judged]:
 
 
 def judge(hit: Hit, known: state.Attached, problem: problems.Problem | None) -> Judged:
+    """Judge one document by its digest; `problem` is what is known of it from an earlier try."""
     try:
         content = json.loads(hit.source)
     except (ValueError, RecursionError):

@@ -53,7 +53,8 @@ def test_an_unknown_shard_is_followed_from_now_on_and_scanned_beside() -> None:
     assert (shard.tail.unread, shard.scan and shard.scan.read, shard.needed) == (False, -1, True)
     assert shard.meet("h", 9)
     assert shard.tail.unread
-    assert shard.scan and shard.scan.end == 7, "what comes later is the tail's"
+    assert shard.scan is not None
+    assert shard.scan.end == 7, "what comes later is the tail's"
 
 
 def test_an_empty_shard_needs_no_scan() -> None:
