@@ -12,7 +12,7 @@ from integration.search.scripts import ensure_scripts
 from integration.store import CodeStore
 from integration.writer import GuardedIndex
 from mappings import profile as profiles
-from mappings.errors import AlreadyAttachedError, AttachRefused, EngineRefused, ProfileError
+from mappings.errors import AlreadyAttachedError, AttachRefused, EngineRefused, NotAttachedError, ProfileError
 from mappings.fields import OBJECT, space_mapping
 from mappings.profile import TargetProfile
 
@@ -86,7 +86,11 @@ def attach(cluster: Cluster, wanted: Plan) -> state.Attached:
     CodeStore(cluster, known.store, known.secret, space=known.space, bits=known.bundle.bits).ensure()
     state.save(cluster, known)
     _add_alias(cluster, known.index, known.alias)
-    return state.attached(cluster, known.index)
+    try:
+        return state.attached(cluster, known.index)
+    except NotAttachedError:  # rebuilt meanwhile: the alias must not lead late jobs of the old index into the new one
+        _remove_alias(cluster, known.index, known.alias)
+        raise
 
 
 def detach(cluster: Cluster, known: state.Attached, *, drop_codes: bool) -> int:

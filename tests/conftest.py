@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+# `pytest --hypothesis-profile=thorough tests/live/test_model.py` walks for an hour or so
+hypothesis.settings.register_profile("thorough", max_examples=500, stateful_step_count=60)
 LIVE = Path(__file__).parent / "live"
 
 

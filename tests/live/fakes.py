@@ -37,3 +37,16 @@ class FakeEncoder:
 def code_of(content: bytes) -> HashCode:
     """The code of a content."""
     return HashCode(BITS, hashlib.sha256(content).digest()[: BITS // 8])
+
+
+class NoWatch:
+    """A job delivered for the first time."""
+
+    again = False
+
+    def culprits(self) -> set[str]:
+        """Nobody died."""
+        return set()
+
+    def trying(self, record: str) -> None:
+        """Nothing to remember."""

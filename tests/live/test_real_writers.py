@@ -19,8 +19,7 @@ from integration.jobs import Job
 from integration.settings import Settings
 from integration.writer import Key
 from mappings.errors import EngineUnavailable, NotAttachedError, UnknownIndexError
-from tests.live.fakes import CARD, FakeEncoder
-from tests.live.test_writing import NoWatch
+from tests.live.fakes import CARD, FakeEncoder, NoWatch
 from tests.writers import library, smile
 from tests.writers.codes import wrong_codes
 from tests.writers.folio import FolioWriter

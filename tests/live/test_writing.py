@@ -18,7 +18,7 @@ from integration.settings import Settings
 from integration.writer import Current, GuardedIndex, Key, Outcome, Refusal
 from mappings.errors import AlreadyAttachedError, AttachRefused, NotAttachedError, RequestError, UnknownIndexError
 from mappings.fields import StoredCodes
-from tests.live.fakes import BITS, CARD, FakeEncoder, code_of
+from tests.live.fakes import BITS, CARD, FakeEncoder, NoWatch, code_of
 
 PROFILE = """
 name: test
@@ -39,19 +39,6 @@ STRICT = {
     }
 }
 PICTURE = base64.b64encode(b"a picture").decode()
-
-
-class NoWatch:
-    """A job delivered for the first time."""
-
-    again = False
-
-    def culprits(self) -> set[str]:
-        """Nobody died."""
-        return set()
-
-    def trying(self, record: str) -> None:
-        """Nothing to remember."""
 
 
 @pytest.fixture(params=["internal", "external"])
@@ -299,6 +286,19 @@ def test_a_rebuilt_index_gets_its_codes_back(
     encoder = FakeEncoder()
     assert encode(cluster, known, settings, encoder).restored == 1
     assert not encoder.encoded
+
+
+def test_an_index_rebuilt_while_we_attach_keeps_no_alias_of_the_old_one(
+    cluster: Cluster, index: Callable[..., str], profile: str
+) -> None:
+    """A late job of the old index would write through it, and into a mapping that is not there."""
+    name = index(STRICT)
+    plan = attaching.plan(cluster, name, profile, CARD)
+    cluster.request("DELETE", f"/{name}")
+    cluster.request("PUT", f"/{name}", body=STRICT)
+    with pytest.raises(NotAttachedError, match="made anew"):
+        attaching.attach(cluster, plan)
+    assert cluster.request("GET", f"/{name}/_alias")[name]["aliases"] == {}
 
 
 def test_a_refused_write_is_a_problem_of_its_record(
