@@ -93,17 +93,21 @@ def attach(cluster: Cluster, wanted: Plan) -> state.Attached:
         raise
 
 
-def detach(cluster: Cluster, known: state.Attached, *, drop_codes: bool) -> int:
+def detach(
+    cluster: Cluster, known: state.Attached, *, drop_codes: bool, admit: Callable[[int], None] = lambda _: None
+) -> int:
     """Take our object out of every document and forget the index; return how many documents were changed.
 
     The write alias goes first, so that no job in flight writes after us; the emptying has an alias of its own. An
-    inert mapping stays, which no engine can remove. `drop_codes` deletes the code store too.
+    inert mapping stays, which no engine can remove. `drop_codes` deletes the code store too. `admit` is called before
+    writes, with their number: it may wait, or raise to stop; running it again does the rest.
     """
+    admit(0)
     leaving = f"crosshatch-d-{known.uuid}"
     _add_alias(cluster, known.index, leaving)
     _remove_alias(cluster, known.index, known.alias)
     guarded = GuardedIndex(cluster, leaving, known.profile.versioning)
-    changed = emptying.empty(cluster, known.index, guarded, OBJECT, splice.take_out)
+    changed = emptying.empty(cluster, known.index, guarded, OBJECT, splice.take_out, admit=admit)
     problems.forget(cluster, known)
     state.forget(cluster, known)
     _remove_alias(cluster, known.index, leaving)

@@ -45,7 +45,8 @@ class _Flight:
 class Dispatch:
     """Jobs in, answers out. `waiting` is told what is waited for, `patience` is how long (infinite: for ever).
 
-    `retried` are the failures after which a job is sent again; any other is raised.
+    `retried` are the failures after which a job is sent again; any other is raised. `held` says why no job may be sent
+    now.
     """
 
     def __init__(
@@ -57,9 +58,10 @@ class Dispatch:
         workers: int = 1,
         patience: float = PATIENCE,
         retried: tuple[type[CrosshatchError], ...] = (EngineUnavailable, BrokerUnavailable),
+        held: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._app, self._broker, self._waiting = app, broker, waiting
-        self._patience, self._retried = patience, retried
+        self._patience, self._retried, self._held = patience, retried, held
         self._window = AHEAD * workers
         self._unsent: list[tuple[float, jobs.Job]] = []  # with the time before which it must not go
         self._flying: dict[str, _Flight] = {}
@@ -103,7 +105,11 @@ class Dispatch:
         job that is not among `retried`.
         """
         try:
-            self._send_due()
+            held = self._held() if self._unsent else None
+            if held:
+                self._tell(f"waiting to send more: {held}")
+            else:
+                self._send_due()
             found = self._collect()
             if not found and self._look <= time.monotonic():
                 self._look_after()
@@ -144,6 +150,10 @@ class Dispatch:
         now = time.monotonic()
         if now - (self._well if since is None else since) > self._patience:
             raise error
+        self._tell(message)
+
+    def _tell(self, message: str) -> None:
+        now = time.monotonic()
         if self._told[1] != message or now - self._told[0] > TELL:
             self._told = (now, message)
             self._waiting(message)

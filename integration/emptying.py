@@ -19,13 +19,13 @@ def empty(
     name: str,
     without: Callable[[bytes], bytes],
     *,
-    allowed: Callable[[], None] = lambda: None,
+    admit: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Write each document of `index` as `without` gives it; return how many were changed.
 
-    Only documents that hold `name`, or an escape that may spell it, are read. `allowed` is asked before each page and
-    raises to stop. Raises WriteRefused where the engine takes no document, or where the catalogue is faster at every
-    try.
+    Only documents that hold `name`, or an escape that may spell it, are read. `admit` is called with the number of
+    documents before each page: it may wait, or raise to stop. Raises WriteRefused where the engine takes no document,
+    or where the catalogue is faster at every try.
     """
     changed = 0
     for _ in range(ROUNDS):
@@ -33,7 +33,7 @@ def empty(
         left = 0
         for page in scan.pages(cluster, index):
             keys = [hit.key for hit in page if name.encode() in hit.source or b"\\u00" in hit.source]
-            allowed()
+            admit(len(keys))
             done, missed = _empty_page(guarded, keys, without)
             changed, left = changed + done, left + missed
         if not left:

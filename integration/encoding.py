@@ -4,25 +4,24 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Protocol
 
-from encoders.api import Codes, Encoder, Item
+from encoders.api import Encoder
 from integration import pictures, problems, records, splice, state, switch
 from integration.counts import Counts
 from integration.engine.client import Cluster
 from integration.jobs import Job
+from integration.manners import Manners
 from integration.settings import Settings
 from integration.store import CodeStore, Kept
-from integration.writer import Current, GuardedIndex, Key, Outcome, Refusal
-from mappings.errors import CodeLengthError, DataError, RecordError
+from integration.work import Fetches, Work
+from integration.writer import GuardedIndex, Key, Outcome, Refusal
+from mappings.errors import CodeLengthError, DataError, EngineUnavailable
 from mappings.fields import OBJECT, StoredCodes
 
 ROUNDS = 6  # a record that the catalogue changes faster than this is left for the next update
 CHUNK = 16  # records whose pictures are held in memory at once
-
-Fetches = Sequence[pictures.Fetched | RecordError]
 
 
 class Watch(Protocol):
@@ -42,24 +41,21 @@ class Watch(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Work:
-    """One record of a batch: what it is now, and what is to be written."""
-
-    current: Current
-    content: records.Content
-    digest: str
-    members: dict[str, Any] | None  # our members in the document as read
-
-
 class BatchEncoding:
     """One job, from ids to written codes. Running it twice writes the same bytes."""
 
     def __init__(
-        self, job: Job, known: state.Attached, cluster: Cluster, encoder: Callable[[], Encoder], settings: Settings
+        self,
+        job: Job,
+        known: state.Attached,
+        cluster: Cluster,
+        encoder: Callable[[], Encoder],
+        settings: Settings,
+        manners: Manners | None = None,
     ) -> None:
         self._job, self._known, self._cluster = job, known, cluster
         self._encoder, self._settings = encoder, settings
+        self._manners = manners or Manners(cluster, settings)
         self._index = GuardedIndex(cluster, known.alias, known.profile.versioning)
         bits = known.bundle.bits
         self._store = CodeStore(cluster, known.store, known.secret, space=known.space, bits=bits)
@@ -67,26 +63,36 @@ class BatchEncoding:
         self._kept: dict[str, Kept] = {}
         self._fresh: set[str] = set()  # digests encoded by this job
         self._tried: set[str] = set()  # records that this job sent a write for
+        self._busy: set[str] = set()  # records whose last write the engine was too busy for
         self._counts = Counts()
         self._problems: list[problems.Problem] = []
         self._solved: list[str] = []
 
     def run(self, watch: Watch) -> Counts:
         """Encode and write every record of the job. Raises an Unavailable: run it all again then."""
+        before = problems.of_records(self._cluster, self._known, [key.id for key in self._job.keys])
+        try:
+            self._rounds(watch, before)
+        finally:  # what is known of a record that was written must not be lost where another one stops the job
+            problems.update(self._cluster, self._known, self._problems, [r for r in self._solved if r in before])
+        return self._counts
+
+    def _rounds(self, watch: Watch, before: dict[str, problems.Problem]) -> None:
         pending: Sequence[Key] = self._job.keys
-        before = problems.of_records(self._cluster, self._known, [key.id for key in pending])
         for attempt in range(ROUNDS):
             if attempt:
                 time.sleep(min(0.05 * 2**attempt, 2.0))
+            self._manners.admit(len(pending), self._switch.check)
             works = self._stale(pending, before)
             self._obtain(works, watch)
             pending = self._write(works)
             if not pending:
                 break
         for key in pending:
-            self._fail(key, "", "write-refused", "the catalogue changed it, or the engine was too busy, at every try")
-        problems.update(self._cluster, self._known, self._problems, [r for r in self._solved if r in before])
-        return self._counts
+            if key.id not in self._busy:
+                self._fail(key, "", "write-refused", "the catalogue changed it at every try")
+        if self._busy:
+            raise EngineUnavailable(f"the engine was too busy to write {len(self._busy)} records at every try")
 
     def _stale(self, keys: Sequence[Key], before: dict[str, problems.Problem]) -> list[Work]:
         """The records among `keys`, as they are now, that are yet to be written; the others are counted."""
@@ -161,19 +167,19 @@ class BatchEncoding:
         if watch.again:  # the chunk is one record
             record = works[0].current.key.id
             if record in watch.culprits():
-                return {works[0].digest: _unencodable(works[0], "a worker process died of it")}
+                return {works[0].digest: works[0].unencodable("a worker process died of it")}
             watch.trying(record)
-        items = [_item(work, seen) for work, seen in zip(works, fetched, strict=True)]
+        items = [work.item(seen) for work, seen in zip(works, fetched, strict=True)]
         try:
             codes = self._encoder().encode(items)
         except (RuntimeError, ValueError, MemoryError) as error:
             if len(works) == 1:
-                return {works[0].digest: _unencodable(works[0], f"the encoder cannot take it: {error}")}
+                return {works[0].digest: works[0].unencodable(f"the encoder cannot take it: {error}")}
             alone: dict[str, Kept] = {}
             for work, seen in zip(works, fetched, strict=True):
                 alone.update(self._encode([work], [seen], watch))
             return alone
-        return {w.digest: _kept(w, c, seen) for w, c, seen in zip(works, codes, fetched, strict=True)}
+        return {w.digest: w.kept(c, seen) for w, c, seen in zip(works, codes, fetched, strict=True)}
 
     def _write(self, works: Sequence[Work]) -> list[Key]:
         """Write what changed; return the keys that must be read again."""
@@ -190,8 +196,13 @@ class BatchEncoding:
                 self._fail(work.current.key, work.digest, "write-refused", str(error))
         again = []
         self._tried.update(work.current.key.id for work, _ in puts)
-        self._switch.check()
+        self._manners.confirm(self._switch.check)
         outcomes = self._index.write([(work.current, source) for work, source in puts])
+        self._busy = {work.current.key.id for (work, _), o in zip(puts, outcomes, strict=True) if o is Outcome.BUSY}
+        if self._busy:
+            self._manners.refused()
+        elif puts:
+            self._manners.taken()
         for (work, _), outcome in zip(puts, outcomes, strict=True):
             if outcome in (Outcome.CONFLICT, Outcome.BUSY):
                 again.append(work.current.key)
@@ -248,40 +259,6 @@ def up_to_date(members: dict[str, Any] | None, digest: str, bits: int) -> bool:
         return bool(StoredCodes.read(members, bits).parts)
     except CodeLengthError:
         return False
-
-
-def _item(work: Work, fetched: Fetches) -> Item:
-    return Item(work.content.text, tuple(seen.data for seen in fetched if isinstance(seen, pictures.Fetched)))
-
-
-def _kept(work: Work, codes: Codes, fetched: Fetches) -> Kept:
-    """Put picture numbers back: the encoder saw only the pictures that could be fetched."""
-    partial: dict[str, tuple[str, str]] = {}
-    if work.content.problem:
-        partial["text"] = (work.content.problem.reason, str(work.content.problem))
-    image = []
-    seen_pictures = {}
-    position = 0
-    for number, seen in enumerate(fetched):
-        if isinstance(seen, RecordError):
-            partial[f"image {number}"] = (seen.reason, str(seen))
-            continue
-        seen_pictures[number] = (seen.sha256, seen.etag)
-        code, problem = codes.image[position], codes.problems.get(position)
-        position += 1
-        if code is not None:
-            image.append((number, code))
-        elif problem is not None:
-            partial[f"image {number}"] = (problem.reason, str(problem))
-    stored = StoredCodes(codes.text, tuple(image), codes.record)
-    if not stored.parts and not partial:
-        partial["record"] = ("no-content", "the profile's fields hold neither text nor pictures")
-    return Kept(stored, partial, seen_pictures)
-
-
-def _unencodable(work: Work, why: str) -> Kept:
-    reason = "picture-unreadable" if work.content.pictures else "text-unreadable"
-    return Kept(StoredCodes(), {"record": (reason, why)}, {})
 
 
 def _chunks(works: Sequence[Work], size: int) -> Iterator[Sequence[Work]]:

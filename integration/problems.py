@@ -10,7 +10,7 @@ import msgspec
 
 from integration import state
 from integration.engine.client import Cluster
-from mappings.errors import UnknownIndexError
+from mappings.errors import EngineUnavailable, UnknownIndexError
 
 PAGE = 1000
 MAYBE_OVERWRITTEN = (
@@ -41,7 +41,7 @@ class Problem:
 
 
 def update(cluster: Cluster, known: state.Attached, problems: Iterable[Problem], solved: Iterable[str]) -> None:
-    """Keep `problems`, and drop those of the records `solved`."""
+    """Keep `problems`, and drop those of the records `solved`. Raises EngineUnavailable."""
     lines: list[bytes] = []
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     for problem in problems:
@@ -59,7 +59,10 @@ def update(cluster: Cluster, known: state.Attached, problems: Iterable[Problem],
         lines += [msgspec.json.encode({"index": {"_id": _key(known, problem.record)}}), msgspec.json.encode(body)]
     lines += [msgspec.json.encode({"delete": {"_id": _key(known, record)}}) for record in solved]
     if lines:
-        cluster.bulk(f"/{state.STATE}", b"\n".join(lines) + b"\n")
+        answer = cluster.bulk(f"/{state.STATE}", b"\n".join(lines) + b"\n")
+        refused = [item["error"] for entry in answer["items"] for item in entry.values() if "error" in item]
+        if refused:
+            raise EngineUnavailable(f"problems of {known.index} cannot be written down: {refused[0].get('reason')}")
 
 
 def of_records(cluster: Cluster, known: state.Attached, records: Sequence[str]) -> dict[str, Problem]:

@@ -12,6 +12,7 @@ from integration import jobs, scan, state, switch
 from integration.counts import Counts
 from integration.dispatch import PATIENCE, Dispatch
 from integration.engine.client import Cluster
+from integration.manners import Manners
 from integration.settings import Settings
 from integration.store import CodeStore
 from integration.writer import Key
@@ -64,9 +65,9 @@ def run(
         progress.started(total)
         spool.seek(0)
         keys = (Key(*json.loads(line)) for line in spool)
-        for _, answer in Dispatch(app, broker, progress.waiting, workers=workers).run(
-            batches(keys, known, settings.batch, mode)
-        ):
+        held = Manners(cluster, settings).held
+        dispatch = Dispatch(app, broker, progress.waiting, workers=workers, held=held)
+        for _, answer in dispatch.run(batches(keys, known, settings.batch, mode)):
             counts.add(answer)
             progress.advanced(counts)
     return counts
@@ -79,7 +80,7 @@ def dry_run(cluster: Cluster, known: state.Attached, mode: Mode, progress: Progr
     store = CodeStore(cluster, known.store, known.secret, space=known.space, bits=bundle.bits)
     stale: list[str] = []
     for number, record in enumerate(scan.judged(cluster, known), 1):
-        if is_work(record, mode):
+        if _is_work(record, mode):
             stale.append(record.digest)
         else:
             _count_settled(record, counts)
@@ -99,7 +100,7 @@ def _count_stale(store: CodeStore, digests: list[str], counts: Counts, mode: Mod
     counts.encoded += len(digests) - restored
 
 
-def is_work(record: scan.Judged, mode: Mode) -> bool:
+def _is_work(record: scan.Judged, mode: Mode) -> bool:
     """Whether a worker must look at a record."""
     return record.verdict == "stale" or mode.force or (mode.retry and record.problem is not None)
 
@@ -140,7 +141,7 @@ def _spool_stale(
     """Write the keys of what is to be done to `spool`: the scan ends before the encoding, which takes hours."""
     total = 0
     for number, record in enumerate(scan.judged(cluster, known), 1):
-        if is_work(record, mode):
+        if _is_work(record, mode):
             spool.write(json.dumps([record.key.id, record.key.routing]) + "\n")
             total += 1
         else:

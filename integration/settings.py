@@ -15,6 +15,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from integration.quiet_hours import Span
 from mappings.errors import SettingsError
 
 
@@ -27,8 +28,15 @@ def _split(value: object, separator: str) -> object:
     return [part.strip() for part in value.split(separator) if part.strip()]
 
 
+def _spans(value: object) -> object:
+    """Spans of the day out of their texts."""
+    return [Span.read(one) if isinstance(one, str) else one for one in value] if isinstance(value, list) else value
+
+
 Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(lambda value: _split(value, ","))]
 Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(lambda value: _split(value, os.pathsep))]
+
+Hours = Annotated[tuple[Span, ...], NoDecode, BeforeValidator(lambda value: _spans(_split(value, ",")))]
 
 
 class Settings(BaseSettings):
@@ -53,11 +61,15 @@ class Settings(BaseSettings):
         10.0, description="seconds for one picture, all redirects included", gt=0, allow_inf_nan=False
     )
     batch: int = Field(64, description="records in one job", gt=0, le=1000)
-    follow_interval: float = Field(
-        1.0, description="seconds between two looks of `update --follow` at what changed", ge=0.1, allow_inf_nan=False
+    write_rate: float | None = Field(
+        None, description="documents written a second, over all workers of a cluster", gt=0, allow_inf_nan=False
     )
-    follow_scan: float = Field(
-        24.0, description="hours between two full digest scans of `update --follow`", gt=0, allow_inf_nan=False
+    quiet_hours: Hours = Field(
+        (), description="spans of the day, local time, in which nothing is written: `08:00-18:00,22:00-23:30`"
+    )
+    heap_limit: float = Field(85.0, description="percent of a data node's heap from which nothing is written", gt=0)
+    disk_limit: float | None = Field(
+        None, description="the same of its disk, beside the cluster's own high watermark", gt=0, allow_inf_nan=False
     )
 
     @classmethod

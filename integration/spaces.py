@@ -5,7 +5,9 @@ search is wholly before it or wholly after it.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from encoders.api import BundleCard
@@ -124,14 +126,27 @@ def activate(cluster: Cluster, known: state.Attached, space: str | None = None, 
     return Activation(known.index, space, known.space, lack)
 
 
-def drop(cluster: Cluster, known: state.Attached, space: str | None = None, *, codes: bool = False) -> Dropping:
+def drop(
+    cluster: Cluster,
+    known: state.Attached,
+    space: str | None = None,
+    *,
+    codes: bool = False,
+    admit: Callable[[int], None] = lambda _: None,
+) -> Dropping:
     """Forget a space that is not active and take its codes out of every document; its mapping stays, inert.
 
     The state goes first, so that no job that starts later fills it again; stopped anywhere, running it again does the
-    rest. `codes` empties the code store of the space, too. Raises SwitchedOff, and between two pages then.
+    rest. `codes` empties the code store of the space, too. `admit` is called before writes,
+    with their number: it may wait, or raise to stop. Raises SwitchedOff, between two pages too.
     """
     allowed = switch.Switch(cluster, known.index)
-    allowed.check()
+
+    def step(documents: int) -> None:
+        admit(documents)
+        allowed.check()
+
+    step(0)
     if space is None or space in known.spaces or space not in _mapped(cluster, known):
         space = _named(known, space)
         known.in_space(space)
@@ -142,9 +157,8 @@ def drop(cluster: Cluster, known: state.Attached, space: str | None = None, *, c
         state.save(cluster, replace(known, spaces=left))
     name = space
     guarded = GuardedIndex(cluster, known.alias, known.profile.versioning)
-    changed = emptying.empty(
-        cluster, known.index, guarded, name, lambda source: splice.without(source, name), allowed=allowed.check
-    )
+    without = partial(splice.without, space=name)
+    changed = emptying.empty(cluster, known.index, guarded, name, without, admit=step)
     problems.forget(cluster, known, space=space)
     return Dropping(known.index, space, changed, _forget_codes(cluster, known, space) if codes else 0)
 

@@ -21,7 +21,7 @@ import msgspec
 
 from integration import account, window
 from integration.engine.answers import decoded, document
-from integration.engine.client import BUSY, Cluster, part
+from integration.engine.client import BUSY, Cluster, heals, part
 from mappings.errors import EngineRefused, EngineUnavailable, UnknownIndexError, WriteRefused
 
 BULK_BYTES = 8_000_000  # far below http.max_content_length, small enough for a busy heap
@@ -232,7 +232,7 @@ def _judged(item: Mapping[str, Any]) -> Outcome | Refusal:
         return Outcome.GONE if item.get("result") == "created" else Outcome.WRITTEN
     if status == CONFLICT:
         return Outcome.CONFLICT
-    if status in BUSY:
+    if status in BUSY or heals(error.get("type"), error.get("reason")):
         return Outcome.BUSY
     if status == 404 or error.get("type") == "index_not_found_exception":
         return Outcome.GONE

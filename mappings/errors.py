@@ -8,7 +8,6 @@ Each message says what came, what was expected and what to do.
     │   ├── UnknownIndexError      no such index                   2       404
     │   ├── NotAttachedError       attach comes first              2       409
     │   ├── AlreadyAttachedError   with another encoder            2       409
-    │   ├── FollowedAlready        by another process              2       409
     │   ├── ProfileError           target profile is wrong         2       400
     │   └── SettingsError          CROSSHATCH_* or crosshatch.toml 2       400
     ├── DataError             the data is at fault                 1       409
@@ -22,7 +21,8 @@ Each message says what came, what was expected and what to do.
         ├── EngineUnavailable      OpenSearch does not answer     75       503
         ├── BrokerUnavailable      Redis does not answer          75       503
         ├── WorkerUnavailable      no worker answers              75       503
-        └── SwitchedOff            by `crosshatch off`            75       503
+        ├── SwitchedOff            by `crosshatch off`            75       503
+        └── HeldBack               rate, quiet hours, heap, disk  75       503
 """
 
 
@@ -60,12 +60,6 @@ class NotAttachedError(RequestError):
 
 class AlreadyAttachedError(RequestError):
     """The index is attached with another encoder."""
-
-    status = 409
-
-
-class FollowedAlready(RequestError):
-    """Another process follows the index."""
 
     status = 409
 
@@ -164,3 +158,14 @@ class WorkerUnavailable(Unavailable):
 
 class SwitchedOff(Unavailable):
     """An administrator switched writing off; what is left is done after `crosshatch on`."""
+
+
+class HeldBack(Unavailable):
+    """Good manners forbid to write now; `seconds` is when to try again."""
+
+    def __init__(self, message: str, seconds: float = 60.0) -> None:
+        super().__init__(message, seconds)  # all of it, so that it can leave a worker and be made again
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"writing is held back: {self.args[0]}; what is left is done later"

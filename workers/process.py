@@ -9,6 +9,7 @@ from redis import Redis
 
 from integration import jobs
 from integration.engine.client import Cluster
+from integration.manners import Manners
 from mappings.errors import BundleError
 from workers.app import SERVICES, SETTINGS
 
@@ -28,6 +29,12 @@ def cluster() -> Cluster:
 def broker() -> Redis:
     """The broker."""
     return jobs.check_broker(SERVICES.broker_url)
+
+
+@cache
+def manners() -> Manners:
+    """How this process behaves towards the cluster; what one batch meets, the next one knows."""
+    return Manners(cluster(), SETTINGS, broker)
 
 
 @cache

@@ -3,14 +3,17 @@
 import base64
 from typing import Any
 
+from celery import Task
+from celery.exceptions import Ignore
 from celery.signals import worker_process_init
 
 from encoders.api import Item
 from integration import jobs, state
 from integration.counts import Counts
 from integration.encoding import BatchEncoding
+from integration.manners import LATER
 from integration.queries import answer_of
-from mappings.errors import CrosshatchError, EngineUnavailable, NotAttachedError, UnknownIndexError
+from mappings.errors import CrosshatchError, EngineUnavailable, HeldBack, NotAttachedError, UnknownIndexError
 from workers import process
 from workers.app import SETTINGS, app
 from workers.watch import JobWatch
@@ -22,9 +25,14 @@ def _started(**_: object) -> None:
 
 
 @app.task(  # type: ignore[untyped-decorator]
-    name=jobs.ENCODE_BATCH, autoretry_for=(EngineUnavailable,), retry_backoff=1, retry_backoff_max=30, max_retries=10
+    name=jobs.ENCODE_BATCH,
+    bind=True,
+    autoretry_for=(EngineUnavailable,),
+    retry_backoff=1,
+    retry_backoff_max=30,
+    max_retries=10,
 )
-def encode_batch(job: dict[str, Any]) -> dict[str, Any]:
+def encode_batch(task: Task, job: dict[str, Any]) -> dict[str, Any]:
     """Encode these records and write their codes; running it twice writes the same bytes."""
     work = jobs.Job.read(job)
     watch = JobWatch(process.broker(), work.id)
@@ -34,6 +42,9 @@ def encode_batch(job: dict[str, Any]) -> dict[str, Any]:
     watch.begin()
     try:
         answer = _encoded(work, watch).message()
+    except HeldBack as error:
+        watch.give_up()
+        raise _put_back(task, error) from error
     except CrosshatchError:
         watch.give_up()
         raise
@@ -58,9 +69,22 @@ def _encoded(work: jobs.Job, watch: JobWatch) -> Counts:
     known = known.in_space(work.space)
     bundle = known.bundle
     batch = BatchEncoding(
-        work, known, process.cluster(), lambda: process.encoder(bundle.reference, bundle.digest), SETTINGS
+        work,
+        known,
+        process.cluster(),
+        lambda: process.encoder(bundle.reference, bundle.digest),
+        SETTINGS,
+        process.manners(),
     )
     return batch.run(watch)
+
+
+def _put_back(task: Task, error: HeldBack) -> Ignore:
+    """The job goes back to the queue, where it holds no process; such a return is no retry and is not counted."""
+    request = task.request
+    countdown = min(error.seconds, LATER)
+    task.signature_from_request(request, countdown=countdown, retries=request.retries).apply_async()
+    return Ignore()
 
 
 def _gone(work: jobs.Job) -> Counts:

@@ -10,7 +10,7 @@ from rich.table import Table
 from encoders.api import BundleCard
 from integration import attach as attaching
 from integration import state
-from integration.cli.door import as_json, cluster, print_json
+from integration.cli.door import as_json, cluster, manners, print_json
 from integration.engine.client import Cluster
 from integration.fitting import card_of
 from integration.settings import Settings
@@ -54,11 +54,12 @@ def attach(
 @as_json
 def detach(index: str, yes: bool, drop_codes: bool, as_json: bool) -> None:
     """Take our field out of every document of INDEX and forget it. An inert mapping stays."""
-    with cluster() as (_, connection):
+    with cluster() as (settings, connection):
         known = state.attached(connection, index)
         if not yes and sys.stdin.isatty():  # a script means what it says; nothing is lost that attach cannot bring back
             click.confirm(f"Take the codes out of every document of {known.index}?", abort=True, err=True)
-        changed = attaching.detach(connection, known, drop_codes=drop_codes)
+        admit = manners(settings, connection).admit
+        changed = attaching.detach(connection, known, drop_codes=drop_codes, admit=admit)
     if as_json:
         print_json({"index": known.index, "changed": changed, "codes_dropped": drop_codes})
         return

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from integration import spaces as migration
 from integration import state
-from integration.cli.door import as_json, cluster, print_json
+from integration.cli.door import as_json, cluster, manners, print_json
 from integration.fitting import card_of
 
 
@@ -82,11 +82,12 @@ def activate(index: str, space: str | None, force: bool, as_json: bool) -> None:
 @as_json
 def drop(index: str, space: str | None, yes: bool, drop_codes: bool, as_json: bool) -> None:
     """Take the codes of SPACE out of every document of INDEX and forget it; never the active one."""
-    with cluster() as (_, connection):
+    with cluster() as (settings, connection):
         known = state.attached(connection, index)
         if not yes and sys.stdin.isatty():
             click.confirm(f"Take the codes of {space or 'the other space'} out of {known.index}?", abort=True, err=True)
-        done = migration.drop(connection, known, space, codes=drop_codes)
+        admit = manners(settings, connection).admit
+        done = migration.drop(connection, known, space, codes=drop_codes, admit=admit)
     if as_json:
         print_json(asdict(done))
         return

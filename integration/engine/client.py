@@ -117,6 +117,11 @@ class Cluster:
         return self.url.rsplit("@", 1)[-1] if "@" in self.url else self.url
 
 
+def heals(kind: str | None, reason: str | None) -> bool:
+    """Whether a refusal is the disk's flood stage, a block that goes by itself: 429 today, 403 in older engines."""
+    return kind == "cluster_block_exception" and "/12/" in (reason or "")
+
+
 def part(name: str) -> str:
     """A name or id as one part of a path: everything but letters, digits and `_.-~` is escaped."""
     return quote(name, safe="")
@@ -146,7 +151,7 @@ def _translated(error: TransportError, request: str, host: str) -> CrosshatchErr
     status, kind, reason = _said(error)
     if kind == "index_not_found_exception":
         return UnknownIndexError(f"OpenSearch at {host}: {reason}; GET _cat/indices lists the names it has")
-    if status in BUSY:
+    if status in BUSY or heals(kind, reason):
         return EngineUnavailable(f"OpenSearch at {host} is too busy for {request}: {status} {kind}: {reason}")
     if kind == "cluster_block_exception":
         return WriteRefused(

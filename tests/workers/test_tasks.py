@@ -5,14 +5,16 @@ import importlib
 import sys
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 
 import pytest
+from celery.exceptions import Ignore
 
 from integration import state
 from integration.jobs import Job
 from integration.state import Attached, Bundle
 from integration.writer import Key
-from mappings.errors import EngineUnavailable, NotAttachedError, UnknownIndexError
+from mappings.errors import EngineUnavailable, HeldBack, NotAttachedError, UnknownIndexError
 from mappings.profile import TargetProfile
 from tests.integration.fakes import FakeCluster
 from tests.live.fakes import CARD, FakeEncoder, code_of
@@ -86,6 +88,22 @@ def test_a_job_that_fails_for_a_reason_outside_it_is_no_killer(
     with pytest.raises(EngineUnavailable):
         tasks.encode_batch._orig_run(JOB.message())  # the body, without Celery's retrying around it
     assert redis.strings == {}
+
+
+def test_a_job_that_is_held_back_goes_back_to_the_queue_and_is_no_retry(
+    tasks: ModuleType, redis: FakeRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr(tasks.encode_batch, "apply_async", lambda *_, **options: sent.append(options))
+    for seconds, countdown in ((7200.0, 60.0), (5.0, 5.0)):
+        known_as(monkeypatch, HeldBack("quiet hours", seconds))
+        tasks.encode_batch.push_request(id="t1", retries=3, kwargs={"job": JOB.message()})
+        with pytest.raises(Ignore):
+            tasks.encode_batch._orig_run(JOB.message())
+        tasks.encode_batch.pop_request()
+        again = sent.pop()
+        assert (again["task_id"], again["retries"], again["countdown"]) == ("t1", 3, countdown)
+        assert redis.strings == {}, "it was not killed"
 
 
 def test_an_engine_that_is_down_is_tried_again(tasks: ModuleType) -> None:
