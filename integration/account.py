@@ -9,11 +9,10 @@ import time
 import weakref
 
 from integration.engine.client import Cluster, part
-from mappings.errors import CrosshatchError, EngineRefused, WriteRefused
+from mappings.errors import EngineRefused, UnknownIndexError, WriteRefused
 
 TRUSTED = 60.0  # seconds that an answer holds: roles may be changed while a worker runs
 DO = "give it a role without fls, dls and masked_fields on this index (`crosshatch roles` prints one)"
-_PROBE = "_update/crosshatch-sees-whole-documents"
 _trusted: "weakref.WeakKeyDictionary[Cluster, dict[str, float]]" = weakref.WeakKeyDictionary()
 
 
@@ -21,17 +20,19 @@ def limits(cluster: Cluster, name: str) -> str | None:
     """Why the account must not write back documents of index or alias `name`; None where nothing limits it.
 
     A concrete name is no alias, so `require_alias` refuses it, after security has judged: no index can be made.
+    Raises EngineUnavailable, which proves nothing.
     """
     params = {"require_alias": "true", "routing": "crosshatch"}
     try:
-        cluster.request("POST", f"/{part(name)}/{_PROBE}", params=params, body={"doc": {}})
+        path = f"/{part(name)}/_update/crosshatch-sees-whole-documents"
+        cluster.request("POST", path, params=params, body={"doc": {}})
     except EngineRefused as error:
         if error.kind != "security_exception":
             return None
         if error.status == 403:
             return f"the account may not use _update, so it cannot be known what it sees ({error.reason})"
         return f"the account does not see whole documents ({error.reason})"
-    except CrosshatchError:  # no such alias, a write block, no answer: the next request tells
+    except (UnknownIndexError, WriteRefused):  # no alias, or a block, which security would have forestalled
         return None
     return None
 

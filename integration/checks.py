@@ -4,13 +4,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from integration import account
 from integration.engine.client import Cluster, part
 from mappings.errors import EngineRefused, UnknownIndexError
 from mappings.fields import OBJECT, PARTS, space_mapping
 from mappings.profile import TargetProfile
 
 ADDED_FIELDS = len(PARTS) + 3  # the parts, `source`, the space's object, our object
-BLOCKS = ("read_only", "read_only_allow_delete", "write", "metadata", "read")
+BLOCKS = ("read_only", "read_only_allow_delete", "write", "metadata", "read", "search_only")
+SNAPSHOTS = ("remote_snapshot", "snapshot")  # searchable ones: OpenSearch, Elasticsearch
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +34,16 @@ def of_index(
     mapping: Mapping[str, Any] = answer["mappings"]
     yield _is_catalogue(index)
     yield _blocks(settings)
+    yield _takes_changes(settings)
     yield _source(mapping)
-    yield _derived_source(settings)
-    yield _data_stream(cluster, index)
+    yield _source_stored(settings, mapping)
+    yield _data_stream(answer)
     yield _follower(settings)
     yield _final_pipeline(settings, allow_final_pipeline)
     yield _own_object(mapping, space)
     yield _field_limit(settings, mapping, space)
     yield _profile_fields(mapping, profile)
+    yield _whole_documents(cluster, index)
     yield scripts_allowed(cluster)
 
 
@@ -54,14 +58,27 @@ def _is_catalogue(index: str) -> Check:
 
 
 def _blocks(settings: Mapping[str, Any]) -> Check:
-    set_ = [name for name in BLOCKS if str(settings.get(f"index.blocks.{name}")).lower() == "true"]
-    snapshot = settings.get("index.store.type") == "remote_snapshot"
-    found = [f"index.blocks.{name}" for name in set_] + (["a searchable snapshot"] * snapshot)
+    found = [f"index.blocks.{name}" for name in BLOCKS if _is_on(settings, f"index.blocks.{name}")]
+    found += ["a searchable snapshot"] * (settings.get("index.store.type") in SNAPSHOTS)
+    found += ["being closed"] * _is_on(settings, "index.verified_before_close")
     return Check(
         "writable",
         not found,
         f"blocked by {', '.join(found)}" if found else "no write block",
-        "lift the block (PUT <index>/_settings), or free disk space, and run attach again",
+        "lift the block (PUT <index>/_settings, POST <index>/_open), or free disk space, and run attach again",
+    )
+
+
+def _takes_changes(settings: Mapping[str, Any]) -> Check:
+    """Modes in which the engine refuses a document in the place of another."""
+    mode = str(settings.get("index.mode", "standard"))
+    wrong = [f"index.mode is {mode}"] * (mode not in ("standard", "lookup"))
+    wrong += ["index.append_only.enabled is true"] * _is_on(settings, "index.append_only.enabled")
+    return Check(
+        "takes-changes",
+        not wrong,
+        ", ".join(wrong) or "documents may be replaced",
+        "codes are written into documents that are there; use an ordinary index",
     )
 
 
@@ -78,26 +95,25 @@ def _source(mapping: Mapping[str, Any]) -> Check:
     )
 
 
-def _derived_source(settings: Mapping[str, Any]) -> Check:
-    derived = str(settings.get("index.derived_source.enabled")).lower() == "true"
+def _source_stored(settings: Mapping[str, Any], mapping: Mapping[str, Any]) -> Check:
+    """`_source` as it came, not put together from doc values (OpenSearch: derived, Elasticsearch: synthetic)."""
+    derived = _is_on(settings, "index.derived_source.enabled")
+    modes = {str(mapping.get("_source", {}).get("mode", "stored")), str(settings.get("index.mapping.source.mode"))}
+    wrong = ["derived from doc values"] * derived + sorted(modes & {"synthetic", "disabled"})
     return Check(
         "source-stored",
-        not derived,
-        "_source is derived from doc values" if derived else "_source is stored as it came",
-        "its bytes cannot be kept as they are; use an index without index.derived_source",
+        not wrong,
+        f"_source is {wrong[0]}" if wrong else "_source is stored as it came",
+        "its bytes cannot be kept as they are; use an index with a stored _source",
     )
 
 
-def _data_stream(cluster: Cluster, index: str) -> Check:
-    try:
-        streams = cluster.request("GET", "/_data_stream").get("data_streams", [])
-    except EngineRefused:  # the engine knows no data streams, or we may not ask
-        streams = []
-    of = [stream["name"] for stream in streams if index in [i["index_name"] for i in stream["indices"]]]
+def _data_stream(index: Mapping[str, Any]) -> Check:
+    stream = index.get("data_stream")
     return Check(
         "no-data-stream",
-        not of,
-        f"it belongs to data stream {of[0]}" if of else "no data stream",
+        not stream,
+        f"it belongs to data stream {stream}" if stream else "no data stream",
         "data streams take no updates; use an ordinary index",
     )
 
@@ -191,6 +207,15 @@ def _hides(field: Mapping[str, Any]) -> bool:
     """Whether an object may hold members that stand in no mapping."""
     dynamic = str(field.get("dynamic")).lower() == "false"
     return field.get("enabled") is False or dynamic or field.get("type") in ("flat_object", "flattened")
+
+
+def _whole_documents(cluster: Cluster, index: str) -> Check:
+    why = account.limits(cluster, index)
+    return Check("account-sees-all", not why, why or "nothing limits what the account sees of a document", account.DO)
+
+
+def _is_on(settings: Mapping[str, Any], name: str) -> bool:
+    return str(settings.get(name)).lower() == "true"
 
 
 def scripts_allowed(cluster: Cluster) -> Check:

@@ -53,11 +53,17 @@ def put(source: bytes, space: str, members: Mapping[str, Any] | None) -> bytes:
 
 
 def take_out(source: bytes) -> bytes:
-    """The document `source` without our object, whatever it holds. Raises DataError as `put`, but for no member."""
+    """The document `source` without our object, but for what somebody else put into it, which no space looks like.
+
+    Raises DataError as `put`, but for no member.
+    """
     text, end, member, empty = _scan(source)
     if member is None or _is_foreign(member):
         return source
-    return _written(text, end, member, empty, {}).encode("utf-8", "surrogatepass")
+    foreign = {name: entry for name, entry in (member.value or {}).items() if not _is_space(entry)}
+    if foreign and foreign == member.value:
+        return source
+    return _written(text, end, member, empty, foreign).encode("utf-8", "surrogatepass")
 
 
 def without(source: bytes, space: str) -> bytes:
@@ -69,6 +75,10 @@ def without(source: bytes, space: str) -> bytes:
 
 def _is_foreign(member: Member) -> bool:
     return not isinstance(member.value, dict | None)
+
+
+def _is_space(entry: Any) -> bool:
+    return isinstance(entry, dict) and (not entry or "source" in entry)
 
 
 REPLACED = (*PARTS, "source")

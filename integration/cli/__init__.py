@@ -20,6 +20,7 @@ COMMANDS = {
     "on": "switch",
     "problems": "status",
     "reindex": "reindex",
+    "roles": "roles",
     "search": "search",
     "spaces": "spaces",
     "status": "status",

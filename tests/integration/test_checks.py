@@ -8,7 +8,7 @@ import pytest
 from integration import checks
 from integration.checks import Check
 from integration.engine.client import Cluster
-from mappings.errors import EngineRefused
+from mappings.errors import EngineRefused, UnknownIndexError
 from mappings.fields import space_mapping
 from mappings.profile import TargetProfile
 
@@ -21,8 +21,9 @@ FIELDS: dict[str, Any] = {
     "cover": {"type": "keyword"},
 }
 NAMES = [
-    *("catalogue-index", "writable", "source-whole", "source-stored", "no-data-stream", "no-follower"),
-    *("no-final-pipeline", "field-name-free", "field-limit", "profile-fits", "scripts-allowed"),
+    *("catalogue-index", "writable", "takes-changes", "source-whole", "source-stored", "no-data-stream"),
+    *("no-follower", "no-final-pipeline", "field-name-free", "field-limit", "profile-fits", "account-sees-all"),
+    "scripts-allowed",
 ]
 
 
@@ -34,18 +35,19 @@ class Answers:
         settings: Mapping[str, Any] | None = None,
         mapping: Mapping[str, Any] | None = None,
         cluster: Mapping[str, Any] | Exception | None = None,
-        streams: list[dict[str, Any]] | Exception | None = None,
+        stream: str | None = None,
     ) -> None:
         self.settings, self.mapping = settings or {}, {"properties": FIELDS} if mapping is None else mapping
-        self.cluster, self.streams = cluster or {}, streams or []
+        self.cluster, self.index = cluster or {}, {"data_stream": stream} if stream else {}
 
     def request(self, _: str, path: str, **__: Any) -> Any:
-        found = {"/_cluster/settings": self.cluster, "/_data_stream": self.streams}.get(path)
-        if isinstance(found, Exception):
-            raise found
-        if path == "/_data_stream":
-            return {"data_streams": found}
-        return {path.strip("/"): {"settings": self.settings, "mappings": self.mapping}} if found is None else found
+        if "/_update/" in path:
+            raise UnknownIndexError("[require_alias] request flag is [true] and it is not an alias")
+        if path != "/_cluster/settings":
+            return {path.strip("/"): {"settings": self.settings, "mappings": self.mapping, **self.index}}
+        if isinstance(self.cluster, Exception):
+            raise self.cluster
+        return self.cluster
 
 
 def all_of(answers: Answers, index: str = "biblios", *, allowed: bool = False) -> list[Check]:
@@ -72,6 +74,14 @@ def test_an_ordinary_index_passes_everything() -> None:
         ({"index.blocks.write": True, "index.blocks.read_only_allow_delete": "true"}, "writable",
          "blocked by index.blocks.read_only_allow_delete, index.blocks.write"),
         ({"index.store.type": "remote_snapshot"}, "writable", "blocked by a searchable snapshot"),
+        ({"index.store.type": "snapshot"}, "writable", "blocked by a searchable snapshot"),
+        ({"index.blocks.search_only": "true"}, "writable", "blocked by index.blocks.search_only"),
+        ({"index.verified_before_close": "true"}, "writable", "blocked by being closed"),
+        ({"index.append_only.enabled": "true"}, "takes-changes", "index.append_only.enabled is true"),
+        ({"index.mode": "time_series"}, "takes-changes", "index.mode is time_series"),
+        ({"index.mode": "logsdb"}, "takes-changes", "index.mode is logsdb"),
+        ({"index.mapping.source.mode": "synthetic"}, "source-stored", "_source is synthetic"),
+        ({"index.mapping.source.mode": "disabled"}, "source-stored", "_source is disabled"),
         ({"index.derived_source.enabled": "true"}, "source-stored", "_source is derived from doc values"),
         ({"index.plugins.replication.follower.leader_index": "x"}, "no-follower", "it follows another cluster's index"),
         ({"index.xpack.ccr.following_index": "true"}, "no-follower", "it follows another cluster's index"),
@@ -92,7 +102,9 @@ def test_settings_that_refuse(settings: dict[str, Any], name: str, why: str) -> 
         {"index.final_pipeline": ""},
         {"index.default_pipeline": "ils"},
         {"index.mapping.total_fields.limit": "11"},
-        {"index.store.type": "fs", "index.derived_source.enabled": "false"},
+        {"index.store.type": "fs", "index.derived_source.enabled": "false", "index.append_only.enabled": "false"},
+        {"index.mode": "standard", "index.mapping.source.mode": "stored"},
+        {"index.mode": "lookup"},
     ],
     ids=str,
 )
@@ -111,6 +123,9 @@ def test_settings_that_pass(settings: dict[str, Any]) -> None:
 def test_a_source_that_is_not_whole(source: dict[str, Any], why: str) -> None:
     assert refused(Answers(mapping={"_source": source, "properties": FIELDS})) == {"source-whole": why}
     assert refused(Answers(mapping={"_source": {"enabled": True, "excludes": []}, "properties": FIELDS})) == {}
+    assert refused(Answers(mapping={"_source": {"mode": "stored"}, "properties": FIELDS})) == {}
+    synthetic = Answers(mapping={"_source": {"mode": "synthetic"}, "properties": FIELDS})
+    assert refused(synthetic) == {"source-stored": "_source is synthetic"}
 
 
 def test_a_final_pipeline_may_be_allowed() -> None:
@@ -119,10 +134,7 @@ def test_a_final_pipeline_may_be_allowed() -> None:
 
 def test_hidden_indices_and_data_streams() -> None:
     assert refused(Answers(), ".kibana") == {"catalogue-index": ".kibana is a system or hidden index"}
-    streams = [{"name": "logs", "indices": [{"index_name": "a"}, {"index_name": "biblios"}]}]
-    assert refused(Answers(streams=streams)) == {"no-data-stream": "it belongs to data stream logs"}
-    refusal = EngineRefused(403, "security_exception", "no permissions", "GET /_data_stream")
-    assert refused(Answers(streams=refusal)) == {}
+    assert refused(Answers(stream="logs")) == {"no-data-stream": "it belongs to data stream logs"}
 
 
 OURS = space_mapping("s_0")["properties"]["crosshatch"]

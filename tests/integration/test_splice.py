@@ -156,7 +156,9 @@ def test_put_byte_for_byte(before: bytes, after: bytes) -> None:
         (b'{"crosshatch":{"s":{}}, "b":2}', b'{ "b":2}'),
         (b'{"a":1 , "crosshatch":{"s":{}} }', b'{"a":1  }'),
         (b'{\n  "crosshatch": {},\n  "b": 2\n}', b'{\n  "b": 2\n}'),
-        (b'{"a":1,"cross\\u0068atch":{"s":[1,{"crosshatch":"}"}]},"b":2}', b'{"a":1,"b":2}'),
+        (b'{"a":1,"cross\\u0068atch":{"s":{"source":[1,{"crosshatch":"}"}]}},"b":2}', b'{"a":1,"b":2}'),
+        (b'{"crosshatch":{"pattern":"red","s":{"source":"0"}}}', b'{"crosshatch":{"pattern":"red"}}'),
+        (b'{"crosshatch": {"pattern":{"dye":1.50}},"b":2}', b'{"crosshatch": {"pattern":{"dye":1.50}},"b":2}'),
     ],
 )
 def test_take_out_byte_for_byte(before: bytes, after: bytes) -> None:
