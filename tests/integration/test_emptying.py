@@ -13,7 +13,7 @@ def test_a_document_that_cannot_be_read_does_not_stop_a_detach() -> None:
         "digits": b'{"crosshatch":{"n":%s}}' % (b"9" * 5000),
     }
     cluster = FakeCluster()
-    for record, source in {**odd, "ours": b'{"a":813.50,"crosshatch":{"s":{"text":"AA=="}}}'}.items():
+    for record, source in {**odd, "ours": b'{"a":813.50,"crosshatch":{"s":{"text":"AA==","source":"0f"}}}'}.items():
         cluster.put("biblios", record, source)
     guarded = GuardedIndex(cluster.as_cluster(), "biblios", "internal")
     keys = [Key(record) for record in [*odd, "ours", "gone"]]
