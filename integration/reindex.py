@@ -80,7 +80,7 @@ def dry_run(cluster: Cluster, known: state.Attached, mode: Mode, progress: Progr
     store = CodeStore(cluster, known.store, known.secret, space=known.space, bits=bundle.bits)
     stale: list[str] = []
     for number, record in enumerate(scan.judged(cluster, known), 1):
-        if _is_work(record, mode):
+        if is_work(record, mode):
             stale.append(record.digest)
         else:
             _count_settled(record, counts)
@@ -100,7 +100,7 @@ def _count_stale(store: CodeStore, digests: list[str], counts: Counts, mode: Mod
     counts.encoded += len(digests) - restored
 
 
-def _is_work(record: scan.Judged, mode: Mode) -> bool:
+def is_work(record: scan.Judged, mode: Mode) -> bool:
     """Whether a worker must look at a record."""
     return record.verdict == "stale" or mode.force or (mode.retry and record.problem is not None)
 
@@ -141,7 +141,7 @@ def _spool_stale(
     """Write the keys of what is to be done to `spool`: the scan ends before the encoding, which takes hours."""
     total = 0
     for number, record in enumerate(scan.judged(cluster, known), 1):
-        if _is_work(record, mode):
+        if is_work(record, mode):
             spool.write(json.dumps([record.key.id, record.key.routing]) + "\n")
             total += 1
         else:

@@ -89,10 +89,11 @@ def judged(cluster: Cluster, known: state.Attached) -> Iterator[Judged]:
     for page in pages(cluster, known.index):
         before = problems.of_records(cluster, known, [hit.id for hit in page]) if troubled else {}
         for hit in page:
-            yield _judge(hit, known, before.get(hit.id))
+            yield judge(hit, known, before.get(hit.id))
 
 
-def _judge(hit: Hit, known: state.Attached, problem: problems.Problem | None) -> Judged:
+def judge(hit: Hit, known: state.Attached, problem: problems.Problem | None) -> Judged:
+    """Judge one document by its digest; `problem` is what is known of it from an earlier try."""
     try:
         content = json.loads(hit.source)
     except (ValueError, RecursionError):

@@ -61,6 +61,12 @@ class Settings(BaseSettings):
         10.0, description="seconds for one picture, all redirects included", gt=0, allow_inf_nan=False
     )
     batch: int = Field(64, description="records in one job", gt=0, le=1000)
+    follow_interval: float = Field(
+        1.0, description="seconds between two looks of `update --follow` at what changed", ge=0.1, allow_inf_nan=False
+    )
+    follow_scan: float = Field(
+        24.0, description="hours between two full digest scans of `update --follow`", gt=0, allow_inf_nan=False
+    )
     write_rate: float | None = Field(
         None, description="documents written a second, over all workers of a cluster", gt=0, allow_inf_nan=False
     )

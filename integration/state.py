@@ -110,7 +110,7 @@ def attached(cluster: Cluster, name: str) -> Attached:
 
 def by_name(cluster: Cluster, index: str) -> Attached | None:
     """The state of the concrete index `index`, rebuilt or not; None where there is none."""
-    answer = _get(cluster, f"index:{index}")
+    answer = get(cluster, f"index:{index}")
     if answer is None:
         return None
     body = answer["_source"]["body"]
@@ -157,7 +157,7 @@ def note_profile(cluster: Cluster, index: str, profile: str) -> None:
 
 def noted_profile(cluster: Cluster, index: str) -> str | None:
     """The profile noted for `index`, if any."""
-    answer = _get(cluster, f"profile:{index}")
+    answer = get(cluster, f"profile:{index}")
     return answer["_source"]["body"]["profile"] if answer else None
 
 
@@ -171,7 +171,8 @@ def ensure(cluster: Cluster) -> None:
                 raise
 
 
-def _get(cluster: Cluster, key: str) -> Any:
+def get(cluster: Cluster, key: str) -> Any:
+    """The engine's answer for one document of the state, read in real time; None where there is none."""
     try:
         return cluster.request("GET", f"/{STATE}/_doc/{part(key)}")
     except UnknownIndexError:

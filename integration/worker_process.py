@@ -23,7 +23,19 @@ def worker(settings: Settings, services: Services, *, log: Path) -> Iterator["su
 
     Raises WorkerUnavailable with the last lines of `log`.
     """
-    names = {
+    env = {**os.environ, **environment(settings, services)}
+    process = lifeline.child([sys.executable, "-m", "workers"], log=log, env=env)
+    try:
+        _await_answer(services, process, log)
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def environment(settings: Settings, services: Services) -> dict[str, str]:
+    """The variables that a worker reads its settings from."""
+    return {
         "CROSSHATCH_OPENSEARCH_URL": services.url,
         "CROSSHATCH_REDIS_URL": services.broker_url,
         "CROSSHATCH_DATA": str(settings.data.absolute()),
@@ -35,13 +47,6 @@ def worker(settings: Settings, services: Services, *, log: Path) -> Iterator["su
         "CROSSHATCH_HEAP_LIMIT": str(settings.heap_limit),
         "CROSSHATCH_DISK_LIMIT": "" if settings.disk_limit is None else str(settings.disk_limit),
     }
-    process = lifeline.child([sys.executable, "-m", "workers"], log=log, env={**os.environ, **names})
-    try:
-        _await_answer(services, process, log)
-        yield process
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def _await_answer(services: Services, process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -8,6 +8,7 @@ Each message says what came, what was expected and what to do.
     │   ├── UnknownIndexError      no such index                   2       404
     │   ├── NotAttachedError       attach comes first              2       409
     │   ├── AlreadyAttachedError   with another encoder            2       409
+    │   ├── FollowedAlready        by another process              2       409
     │   ├── ProfileError           target profile is wrong         2       400
     │   └── SettingsError          CROSSHATCH_* or crosshatch.toml 2       400
     ├── DataError             the data is at fault                 1       409
@@ -60,6 +61,12 @@ class NotAttachedError(RequestError):
 
 class AlreadyAttachedError(RequestError):
     """The index is attached with another encoder."""
+
+    status = 409
+
+
+class FollowedAlready(RequestError):
+    """Another process follows the index."""
 
     status = 409
 

@@ -15,9 +15,10 @@ from rich.progress import (
 
 from integration import reindex as reindexing
 from integration import state
+from integration.cli import follow as following
 from integration.cli.door import as_json, broker_url, cluster, errors, print_json
 from integration.counts import Counts
-from mappings.errors import DataError
+from mappings.errors import DataError, RequestError
 
 COLUMNS = (
     TextColumn("{task.description}"),
@@ -79,11 +80,17 @@ def reindex(index: str, space: str | None, force: bool, dry_run: bool, as_json: 
 
 @click.command()
 @click.argument("index")
+@click.option("--follow", is_flag=True, help="Go on finding and encoding what changes, until stopped.")
 @click.option("--retry", is_flag=True, help="Try again what failed and has not changed since.")
 @click.option("--dry-run", is_flag=True, help="Only count what would be done.")
 @as_json
-def update(index: str, retry: bool, dry_run: bool, as_json: bool) -> None:
+def update(index: str, follow: bool, retry: bool, dry_run: bool, as_json: bool) -> None:
     """Encode the documents of INDEX that changed since they were encoded, or never were."""
+    if follow and (dry_run or as_json):
+        raise RequestError("--follow has no end whose result --json or --dry-run could print; give it alone")
+    if follow:
+        following.follow(index, retry=retry)
+        return
     _run(index, None, reindexing.Mode(retry=retry), dry_run=dry_run, as_json=as_json)
 
 

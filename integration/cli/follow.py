@@ -1,0 +1,21 @@
+"""`crosshatch update INDEX --follow`: the part that runs until it is told to stop."""
+
+import signal
+import threading
+
+from integration.cli.door import broker_url, cluster, errors
+from integration.follow import Follower
+
+
+def follow(index: str, *, retry: bool) -> None:
+    """Follow `index` until SIGTERM or Ctrl-C; one line on standard error for each sweep that did something."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with cluster() as (settings, connection):
+        follower = Follower(connection, index, broker_url(settings), settings, _tell, retry=retry)
+        follower.run(stop)
+
+
+def _tell(message: str) -> None:
+    errors.print(message, markup=False, highlight=False, soft_wrap=True)

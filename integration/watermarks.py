@@ -1,0 +1,118 @@
+"""What the engine tells of an index's history: how far each shard has come, and what changed between two points of it.
+
+Everything is read from primaries: only there the checkpoint and the documents belong together.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from integration import scan
+from integration.engine.answers import decoded
+from integration.engine.client import Cluster, part
+from mappings.errors import EngineUnavailable, UnknownIndexError
+
+_WANTED = ",".join(
+    ["indices.*.uuid"]
+    + [
+        f"indices.*.shards.*.{name}"
+        for name in ("routing.primary", "seq_no.global_checkpoint", "commit.user_data.history_uuid")
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """How far one shard has come: its history, and the number up to which every copy holds every operation."""
+
+    history: str
+    checkpoint: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A concrete index as it is now, with the point that each of its shards has reached."""
+
+    index: str
+    uuid: str
+    points: Mapping[int, Point]
+
+
+class Change(scan.Hit, kw_only=True):
+    """A document of a page, and the number of the operation that wrote it."""
+
+    seq_no: int = msgspec.field(name="_seq_no")
+
+
+class _Hits(msgspec.Struct):
+    hits: list[Change]
+
+
+class _Page(msgspec.Struct):
+    hits: _Hits
+
+
+_reader = msgspec.json.Decoder(_Page)
+
+
+def look(cluster: Cluster, name: str) -> Seen:
+    """Where the index or alias `name` stands; `complete` tells whether all of it was seen. Raises UnknownIndexError."""
+    answer = cluster.request("GET", f"/{part(name)}/_stats/docs", params={"level": "shards", "filter_path": _WANTED})
+    indices = (answer or {}).get("indices", {})
+    if len(indices) != 1:
+        raise UnknownIndexError(f"{name!r} came; it stands for {len(indices)} indices, and one was expected")
+    [(index, found)] = indices.items()
+    points = {
+        int(number): Point(copy["commit"]["user_data"]["history_uuid"], copy["seq_no"]["global_checkpoint"])
+        for number, copies in found.get("shards", {}).items()
+        for copy in copies
+        if copy["routing"]["primary"] and "seq_no" in copy
+    }
+    return Seen(index, found["uuid"], points)
+
+
+def shards(cluster: Cluster, index: str) -> int:
+    """The number of shards of a concrete index, whether they are there or not."""
+    answer = cluster.request(
+        "GET", f"/{part(index)}/_settings", params={"filter_path": "*.settings.index.number_of_shards"}
+    )
+    return int(next(iter(answer.values()))["settings"]["index"]["number_of_shards"])
+
+
+def complete(seen: Seen, expected: int) -> Seen:
+    """Pass where every primary was seen. Raises EngineUnavailable."""
+    missing = sorted(set(range(expected)) - set(seen.points))
+    if missing:
+        raise EngineUnavailable(f"index {seen.index} lacks the primary of shard {', '.join(map(str, missing))}")
+    return seen
+
+
+def refresh(cluster: Cluster, index: str) -> None:
+    """Make everything that was written visible to `changes`."""
+    cluster.request("POST", f"/{part(index)}/_refresh")
+
+
+def changes(cluster: Cluster, index: str, shard: int, after: int, end: int) -> tuple[list[Change], int]:
+    """The documents of a shard that were last written in (after, end], in order, and up to where they go.
+
+    One page; what was written again since then comes with its later number. After a shrink several documents may
+    share a number, so a full page ends before its last one.
+    """
+    body: dict[str, Any] = {
+        "size": scan.PAGE,
+        "query": {"range": {"_seq_no": {"gt": after, "lte": end}}},
+        "sort": [{"_seq_no": "asc"}],
+        "seq_no_primary_term": True,
+        "track_total_hits": False,
+        "_source": True,
+    }
+    params = {"preference": f"_shards:{shard}|_primary", "allow_partial_search_results": "false"}
+    answer = cluster.raw("POST", f"/{part(index)}/_search", params=params, body=body)
+    hits = decoded(_reader, answer).hits.hits
+    if len(hits) < scan.PAGE:
+        return hits, end
+    last = hits[-1].seq_no
+    whole = [hit for hit in hits if hit.seq_no < last]
+    return (whole, last - 1) if whole else (hits, last)

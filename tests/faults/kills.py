@@ -1,0 +1,39 @@
+"""SIGKILL of one part of the system, again and again while everything works."""
+
+import os
+import signal
+import time
+from random import Random
+
+from tests.faults.scenario import Fault
+from tests.faults.system import System
+
+
+def worker(system: System, rng: Random) -> float:
+    """Kill the worker: its main process, or the pool process that encodes."""
+    pool = system.worker.children()
+    if pool and rng.random() < 0.5:
+        os.kill(rng.choice(pool), signal.SIGKILL)
+    else:
+        system.worker.kill()
+    return time.monotonic()
+
+
+def engine(system: System, _: Random) -> float:
+    """Kill the only node of the cluster."""
+    system.engine.kill()
+    return time.monotonic()
+
+
+def broker(system: System, _: Random) -> float:
+    """Kill the broker, which comes back empty."""
+    system.broker.kill()
+    return time.monotonic()
+
+
+FAULTS = (
+    Fault("worker killed", worker),
+    Fault("worker killed, external versions", worker, versioning="external"),
+    Fault("engine killed", engine),
+    Fault("broker killed", broker),
+)
