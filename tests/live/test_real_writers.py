@@ -5,6 +5,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,7 +21,7 @@ from integration.settings import Settings
 from integration.writer import Key
 from mappings.errors import EngineUnavailable, NotAttachedError, UnknownIndexError
 from tests.live.fakes import CARD, FakeEncoder, NoWatch
-from tests.writers import library, smile
+from tests.writers import folio, invenio, library, smile
 from tests.writers.codes import wrong_codes
 from tests.writers.folio import FolioWriter
 from tests.writers.invenio import InvenioWriter
@@ -219,6 +220,33 @@ def test_the_judge_sees_every_kind_of_harm(cluster: Cluster, settings: Settings,
     assert differences.brought_back == ((name, "7"),)
     assert set(differences.foreign_changed) == {(name, "2"), (name, "4")}
     assert wrong_codes(cluster, known, FakeEncoder()) == ["3: another code", "4: no code"]
+
+
+@pytest.mark.parametrize("mapping", ["of the system", "a part of it"])
+def test_each_profile_fits_its_system(
+    cluster: Cluster, settings: Settings, name: str, mapping: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every check passes, every record has a text, and the BM25 side finds it by a word of its title."""
+    if mapping == "a part of it":
+        monkeypatch.setattr(folio, "MODEL", Path("none"))
+        monkeypatch.setattr(invenio, "MODEL", Path("none"))
+    elif not (folio.MODEL.is_dir() and invenio.MODEL.is_file()):
+        pytest.skip("the mappings of FOLIO and InvenioRDM do not lie beside the checkout (../shared/targets)")
+    url, books = settings.opensearch_url or "", library.records(4)
+    writers = {
+        "koha": KohaWriter(url, f"{name}-koha", books).build(),
+        "folio": FolioWriter(url, ["diku"], books, prefix=name).build(),
+        "invenio": InvenioWriter(url, f"{name}-", books).build(),
+    }
+    for target, writer in writers.items():
+        [index] = {index for index, _ in writer.stop().held}
+        known = attach(cluster, index, target)
+        encoding = Encoding(cluster, settings, [index])
+        assert (encoding.update(index), encoding.counts.encoded) == (4, 4)
+        assert not writer.truth.check(cluster)
+        words = {"query": library.bib(books[0]).title, "type": "cross_fields", "fields": known.profile.searched}
+        found = cluster.request("POST", f"/{known.index}/_search", body={"query": {"multi_match": words}})
+        assert found["hits"]["hits"], target
 
 
 def test_smile_is_read_as_it_was_meant(cluster: Cluster, settings: Settings, index: Callable[..., str]) -> None:
