@@ -111,8 +111,8 @@ def fasten(cluster: Cluster, known: state.Attached) -> state.Attached:
     Raises NotAttachedError where the index was made anew meanwhile: then late jobs must not find the alias.
     """
     ensure_scripts(cluster)
+    _extend_mapping(cluster, known)
     for space, bundle in known.spaces.items():
-        cluster.request("PUT", f"/{part(known.index)}/_mapping", body=space_mapping(space))
         CodeStore(cluster, known.store, known.secret, space=space, bits=bundle.bits).ensure()
     state.save(cluster, known)
     there = cluster.request("GET", f"/{part(known.index)}/_alias")[known.index]["aliases"]
@@ -146,6 +146,24 @@ def detach(
     if drop_codes and not any(other.store == known.store for other in state.every(cluster)):
         cluster.request("DELETE", f"/{part(known.store)}", params={"ignore_unavailable": "true"})
     return changed
+
+
+def empty(cluster: Cluster, known: state.Attached) -> None:
+    """Take our object out of documents that had it before our mapping, which is put now: such codes are not searched.
+
+    The alias for it is that of a detach, and the last to go.
+    """
+    leaving = f"crosshatch-d-{known.uuid}"
+    _change_aliases(cluster, [_addition(known.index, leaving)])
+    _extend_mapping(cluster, known)
+    guarded = GuardedIndex(cluster, leaving, known.profile.versioning)
+    emptying.empty(cluster, known.index, guarded, OBJECT, splice.take_out)
+    remove_alias(cluster, known.index, leaving)
+
+
+def _extend_mapping(cluster: Cluster, known: state.Attached) -> None:
+    for space in known.spaces:
+        cluster.request("PUT", f"/{part(known.index)}/_mapping", body=space_mapping(space))
 
 
 def _noted(cluster: Cluster, index: str, before: state.Attached | None) -> TargetProfile:
