@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from encoders.api import BundleCard
-from integration import checks, emptying, problems, splice, state, switch
+from integration import checks, emptying, lease, problems, splice, state, switch
 from integration.engine.client import Cluster, part
 from integration.search.scripts import ensure_scripts
 from integration.store import CodeStore
@@ -142,6 +142,7 @@ def detach(
     changed = emptying.empty(cluster, known.index, guarded, OBJECT, splice.take_out, admit=admit)
     problems.forget(cluster, known)
     state.forget(cluster, known)
+    lease.forget(cluster, known.index)  # after the state, without which no follower writes it again
     remove_alias(cluster, known.index, leaving)
     if drop_codes and not any(other.store == known.store for other in state.every(cluster)):
         cluster.request("DELETE", f"/{part(known.store)}", params={"ignore_unavailable": "true"})
