@@ -10,21 +10,21 @@ import contextlib
 import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from integration import jobs, lines, problems, scan, state, switch, watermarks
+from integration import jobs, lines, problems, reattach, scan, state, switch, watermarks
 from integration.dispatch import Dispatch
 from integration.engine.client import Cluster
 from integration.lease import BEAT, Lease
 from integration.lines import Line, Shard, Sweep
+from integration.outstanding import Outstanding
 from integration.pace import Pace
 from integration.reindex import Mode, batches, is_work
 from integration.settings import Settings
 from integration.watermarks import Change, Seen, judging
 from integration.writer import Key
-from mappings.errors import CrosshatchError, FollowedAlready, NotAttachedError
+from mappings.errors import CrosshatchError, FollowedAlready, NotAttachedError, UnknownIndexError
 
 AHEAD = 50_000  # stale records that may wait in memory for a worker; beyond that, finding waits too
 PAGES = 4  # pages that are read of a shard before answers are taken again
@@ -51,10 +51,11 @@ class Follower:
     ) -> None:
         self._show = show
         self._cluster, self._name, self._settings, self._tell = cluster, name, settings, tell
-        self._known = state.attached(cluster, name)
+        self._known = _found(reattach.current(cluster, name), name)
         self._lease = Lease(cluster, self._known.index)
         app, broker = jobs.queue_app(broker_url), jobs.check_broker(broker_url)
-        self._dispatch = Dispatch(app, broker, tell, patience=math.inf, retried=(CrosshatchError,))
+        dispatch = Dispatch(app, broker, tell, patience=math.inf, retried=(CrosshatchError,))
+        self._outstanding = Outstanding(dispatch)
         self._mode = Mode(retry=retry)
         self._before: Mapping[str, Any] | None = None  # what the last follower knew
         self._shards: dict[int, Shard] = {}
@@ -62,9 +63,6 @@ class Follower:
         self.looked = time.monotonic()  # the last time that we saw where every shard is
         self._next_look = self._next_beat = 0.0
         self._hidden = False  # something was written that no refresh has shown yet
-        self._queue: deque[tuple[jobs.Job, Sweep]] = deque()
-        self._sweeps: dict[str, Sweep] = {}  # of the jobs that are not answered, by id
-        self._stale = 0  # records in these jobs
         self._pace = Pace()
         self._last_scan: float | None = None  # Unix time
         self._trouble = (-TELL, "")
@@ -121,7 +119,7 @@ class Follower:
             self._next_look = now + self._settings.follow_interval
         self._read()
         self._pump()
-        if not self._dispatch.idle:
+        if not self._outstanding.idle:
             return 0.02
         if any(line.unread for line in self._lines()):
             return 0.0
@@ -192,15 +190,14 @@ class Follower:
     def _identify(self) -> None:
         """Learn which index the name stands for now, and what is known of it."""
         try:
-            known = state.attached(self._cluster, self._name)
+            known = _found(reattach.current(self._cluster, self._name, self._known), self._name)
         except NotAttachedError:
             self._detached = state.by_name(self._cluster, self._known.index) is None
             raise
         if known.uuid != self._known.uuid:
             self._tell(f"{known.index} was made anew; following it")
-            self._shards, self._since, self._stale = {}, {}, 0
-            self._queue.clear()
-            self._sweeps.clear()
+            self._shards, self._since = {}, {}
+            self._outstanding.forget()
         if known.index != self._known.index:
             self.end()
             self._lease = Lease(self._cluster, known.index)
@@ -214,9 +211,9 @@ class Follower:
             self._hidden = False
         for number, shard in self._shards.items():
             for _ in range(PAGES):
-                if shard.tail.unread and self._stale < AHEAD:
+                if shard.tail.unread and self._outstanding.records < AHEAD:
                     self._sweep(number, shard.tail, self._since.get(number, self.looked))
-            if shard.scan and shard.scan.unread and not self._queue:
+            if shard.scan and shard.scan.unread and not self._outstanding.unsent:
                 self._sweep(number, shard.scan, time.monotonic())
 
     def _sweep(self, number: int, line: Line, since: float) -> None:
@@ -225,13 +222,7 @@ class Follower:
         sweep = Sweep(end, since, read=len(hits))
         for space in self._known.spaces:
             seen = self._known.in_space(space)
-            keys = self._keys(hits, seen)
-            sweep.stale += len(keys)
-            for job in batches(keys, seen, self._settings.batch, self._mode):
-                sweep.left += 1
-                self._sweeps[job.id] = sweep
-                self._queue.append((job, sweep))
-        self._stale += sweep.stale
+            self._outstanding.add(sweep, batches(self._keys(hits, seen), seen, self._settings.batch, self._mode))
         self._pace.found += sweep.stale
         self._pace.sweeps += 1
         line.begin(sweep)
@@ -249,15 +240,7 @@ class Follower:
 
     def _pump(self) -> None:
         """Send jobs, take answers, move the watermarks."""
-        while self._queue and self._dispatch.room:
-            self._dispatch.send(self._queue.popleft()[0])
-        for job, counts in self._dispatch.answers():
-            sweep = self._sweeps.pop(job.id, None)
-            if sweep:  # else of an index that was dropped since
-                sweep.left -= 1
-                sweep.counts.add(counts)
-                self._pace.counts.add(counts)
-                self._stale -= len(job.keys)
+        self._pace.counts.add(self._outstanding.pump())
         scanning = any(shard.scan for shard in self._shards.values())
         for number, shard in self._shards.items():
             for sweep in shard.settle():
@@ -282,7 +265,7 @@ class Follower:
             "shards": {str(number): shard.message() for number, shard in self._shards.items()},
             "last_scan": self._last_scan,
             "scanning": any(shard.scan for shard in self._shards.values()),
-            "stale": self._stale,
+            "stale": self._outstanding.records,
             "unread": sum(shard.tail.end - shard.tail.read for shard in self._shards.values()),
             "lag_s": round(max(self._oldest(), self._unread_since()), 3),
             "oldest_stale_s": round(self._oldest(), 3),
@@ -298,3 +281,9 @@ class Follower:
         now = time.monotonic()
         unread = (self._since.get(n, now) for n, shard in self._shards.items() if shard.tail.unread)
         return now - min(unread, default=now)
+
+
+def _found(known: state.Attached | None, name: str) -> state.Attached:
+    if known is None:
+        raise UnknownIndexError(f"there is no index {name}, or its owner is still making it")
+    return known

@@ -278,6 +278,30 @@ def test_a_space_that_is_added_is_filled_beside(
     follower.end()
 
 
+def test_an_index_that_is_made_anew_is_waited_for_and_followed(
+    cluster: Cluster, known: state.Attached, settings: Settings, hands: Hands
+) -> None:
+    """Dropped and made again under its name: codes come back from the store, and what is new is encoded."""
+    follower, told = begun(cluster, known, settings)
+    until(follower, settled(follower))
+    cluster.request("DELETE", f"/{known.index}")
+    for _ in range(3):
+        follower.hurry()
+        assert follower.patiently() > 0
+    assert any(line.endswith("; waiting") for line in told)
+    cluster.request("PUT", f"/{known.index}", body=SHARDS)
+    for number in range(20, 32):
+        write(cluster, known.index, str(number), f"book {number}")
+    follower.hurry()
+    until(follower, settled(follower))
+    again = state.attached(cluster, known.index)
+    assert again.uuid != known.uuid
+    assert all(text_code(cluster, again, str(n)) == code_of(f"book {n}".encode()) for n in range(20, 32))
+    assert [item.text for item in hands.encoder.encoded[30:]] in (["book 30", "book 31"], ["book 31", "book 30"])
+    follower.end()
+    assert status.of_index(cluster, again)["follow"]["last_scan"]
+
+
 def test_a_scan_once_in_a_while_finds_what_no_watermark_shows(
     cluster: Cluster, known: state.Attached, settings: Settings, hands: Hands
 ) -> None:
