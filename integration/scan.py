@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,6 +25,9 @@ class Hit(msgspec.Struct):
     id: str = msgspec.field(name="_id")
     held: msgspec.Raw = msgspec.field(name="_source", default=msgspec.Raw(b"{}"))
     routing: str | None = msgspec.field(name="_routing", default=None)
+    version: int = msgspec.field(name="_version", default=-1)
+    seq_no: int = msgspec.field(name="_seq_no", default=-1)
+    primary_term: int = msgspec.field(name="_primary_term", default=-1)
 
     @property
     def source(self) -> bytes:
@@ -59,13 +62,18 @@ class Judged:
     problem: problems.Problem | None = None
 
 
-def pages(cluster: Cluster, index: str, *, query: dict[str, Any] | None = None) -> Iterator[list[Hit]]:
+def pages(
+    cluster: Cluster, index: str, *, query: dict[str, Any] | None = None, shard: int | None = None, **more: Any
+) -> Iterator[list[Hit]]:
     """Every document of `index` (a concrete name), a page at a time, as one point in time shows it.
 
-    Raises EngineUnavailable where that point is lost: the index was dropped, or the engine started anew.
+    `shard` is the one whose primary is read, where not all are; `more` goes into the body of the search. Raises
+    EngineUnavailable where that point is lost: the index was dropped, or the engine started anew.
     """
-    body = {"size": PAGE, "sort": ["_doc"], "query": query or {"match_all": {}}, "_source": True}
-    page = decoded(_reader, cluster.raw("POST", f"/{part(index)}/_search", params={"scroll": KEEP}, body=body))
+    body = {"size": PAGE, "sort": ["_doc"], "query": query or {"match_all": {}}, "_source": True, **more}
+    whole = {"scroll": KEEP, "allow_partial_search_results": "false"}  # a shard that is away is an error, not empty
+    params = whole | ({} if shard is None else {"preference": f"_shards:{shard}|_primary"})
+    page = decoded(_reader, cluster.raw("POST", f"/{part(index)}/_search", params=params, body=body))
     try:
         while page.hits.hits:
             yield page.hits.hits
@@ -87,13 +95,9 @@ def judged(cluster: Cluster, known: state.Attached) -> Iterator[Judged]:
     cluster.request("POST", f"/{part(known.index)}/_refresh")
     troubled = any(sum(by_reason.values()) for by_reason in problems.counts(cluster, known).values())
     for page in pages(cluster, known.index):
-        yield from judged_page(cluster, known, page) if troubled else (judge(hit, known, None) for hit in page)
-
-
-def judged_page(cluster: Cluster, known: state.Attached, page: Sequence[Hit]) -> list[Judged]:
-    """Judge the documents of one page, with what is known of those that failed before."""
-    before = problems.of_records(cluster, known, [hit.id for hit in page])
-    return [judge(hit, known, before.get(hit.id)) for hit in page]
+        before = problems.of_records(cluster, known, [hit.id for hit in page]) if troubled else {}
+        for hit in page:
+            yield judge(hit, known, before.get(hit.id))
 
 
 def judge(hit: Hit, known: state.Attached, problem: problems.Problem | None) -> Judged:
@@ -101,8 +105,7 @@ def judge(hit: Hit, known: state.Attached, problem: problems.Problem | None) -> 
     try:
         content = json.loads(hit.source)
     except (ValueError, RecursionError):
-        tried = problem is not None and problem.source == ""  # by a worker, which said what is wrong with it
-        return Judged(hit.key, "", "failed" if tried else "stale", problem if tried else None)
+        return Judged(hit.key, "", "stale")  # the worker says what is wrong with it
     digest = records.read(content, known.profile).digest(known.profile, known.bundle.digest)
     same = problem if problem and problem.source == digest else None
     if up_to_date(stored_members(content, known.space), digest, known.bundle.bits):

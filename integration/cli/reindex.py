@@ -1,6 +1,7 @@
 """`crosshatch reindex` and `crosshatch update`."""
 
 import time
+from functools import partial
 
 import click
 from rich.progress import (
@@ -13,12 +14,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from integration import reattach, state
 from integration import reindex as reindexing
+from integration import state
+from integration.cli import beside as rebuilding
 from integration.cli import follow as following
 from integration.cli.door import as_json, broker_url, cluster, errors, print_json
 from integration.counts import Counts
 from integration.engine.client import Cluster
+from integration.settings import Settings
 from mappings.errors import DataError, RequestError
 
 COLUMNS = (
@@ -69,13 +72,24 @@ class Bar:
 @click.argument("index")
 @click.option("--space", metavar="S", help="Space to fill; default: the active one.")
 @click.option("--force", is_flag=True, help="Encode anew what is up to date, too.")
+@click.option("--beside", is_flag=True, help="INDEX is an alias: copy into a new index, encode there, change over.")
+@click.option("--rollback", is_flag=True, help="Go back to the index that --beside kept, with all written since.")
 @click.option("--dry-run", is_flag=True, help="Only count what would be done.")
 @as_json
-def reindex(index: str, space: str | None, force: bool, dry_run: bool, as_json: bool) -> None:
+def reindex(
+    index: str, space: str | None, force: bool, beside: bool, rollback: bool, dry_run: bool, as_json: bool
+) -> None:
     """Encode every document of INDEX in place. What is up to date stays; what failed is tried again.
 
     Stopped at any point, it loses nothing: run it again and it does the rest.
     """
+    if beside or rollback:
+        if beside and rollback:
+            raise RequestError("--beside and --rollback came; give one of them")
+        mode = reindexing.Mode(force=force, retry=True)
+        encode = partial(_encode, mode)
+        rebuilding.run(index, encode, space=space, rollback=rollback, dry_run=dry_run, as_json=as_json)
+        return
     _run(index, space, reindexing.Mode(force=force, retry=True), dry_run=dry_run, as_json=as_json)
 
 
@@ -98,7 +112,7 @@ def update(index: str, follow: bool, retry: bool, dry_run: bool, as_json: bool) 
 def _run(index: str, space: str | None, mode: reindexing.Mode, *, dry_run: bool, as_json: bool) -> None:
     begun = time.monotonic()
     with cluster() as (settings, connection), Progress(*COLUMNS, console=errors) as shown:
-        known = _known(connection, index, dry_run=dry_run)
+        known = state.attached(connection, index)
         known = known.in_space(space) if space else known
         if dry_run:
             counts = reindexing.dry_run(connection, known, mode, Bar(shown))
@@ -107,10 +121,9 @@ def _run(index: str, space: str | None, mode: reindexing.Mode, *, dry_run: bool,
     _tell(counts, time.monotonic() - begun, dry_run=dry_run, as_json=as_json)
 
 
-def _known(connection: Cluster, index: str, *, dry_run: bool) -> state.Attached:
-    """The attached index; one that its owner made anew is attached again, which a dry run must not do."""
-    known = None if dry_run else reattach.current(connection, index)
-    return known or state.attached(connection, index)
+def _encode(mode: reindexing.Mode, connection: Cluster, settings: Settings, known: state.Attached) -> Counts:
+    with Progress(*COLUMNS, console=errors) as shown:
+        return reindexing.run(connection, known, broker_url(settings), settings, mode, Bar(shown))
 
 
 def _tell(counts: Counts, seconds: float, *, dry_run: bool, as_json: bool) -> None:
