@@ -1,25 +1,39 @@
 """Attach to an index that somebody else made, and let go of it again."""
 
 import base64
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from encoders.api import BundleCard
-from integration import checks, emptying, problems, splice, state, switch
+from integration import checks, emptying, lease, problems, splice, state, switch
 from integration.engine.client import Cluster, part
 from integration.search.scripts import ensure_scripts
 from integration.store import CodeStore
 from integration.writer import GuardedIndex
 from mappings import profile as profiles
-from mappings.errors import AlreadyAttachedError, AttachRefused, EngineRefused, NotAttachedError, ProfileError
+from mappings.errors import (
+    AlreadyAttachedError,
+    AttachRefused,
+    EngineRefused,
+    NotAttachedError,
+    ProfileError,
+    UnknownIndexError,
+)
 from mappings.fields import OBJECT, space_mapping
 from mappings.profile import TargetProfile
+
+_OURS = re.compile(r"crosshatch-[wdb]-(.*)")  # of workers, of detach, of a change-over; each named after a UUID
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What attaching would do, and whether every check lets it."""
+    """What attaching would do, and whether every check lets it.
+
+    `before` is what it goes on from: the index's own state, or that of the one that was called so before.
+    """
 
     index: str
     uuid: str
@@ -27,6 +41,8 @@ class Plan:
     card: BundleCard
     before: state.Attached | None
     checks: tuple[checks.Check, ...]
+    called: str | None = None
+    final_pipeline: bool = False
 
     @property
     def ok(self) -> bool:
@@ -50,23 +66,29 @@ def plan(
     encoder: BundleCard | Callable[[str, TargetProfile], BundleCard],
     *,
     allow_final_pipeline: bool = False,
+    keep_encoder: bool = False,
 ) -> Plan:
     """Look at everything, change nothing in the cluster.
 
     `encoder` is a card, or gives one for (concrete index, profile): a head may have to be fitted on the records
-    themselves. Raises UnknownIndexError, ProfileError, AlreadyAttachedError.
+    themselves. `keep_encoder` goes on with that of the last attach, if there was one. Raises UnknownIndexError,
+    ProfileError, AlreadyAttachedError.
     """
     index, uuid = state.concrete(cluster, name)
-    before = state.by_name(cluster, index)
+    before = state.predecessor(cluster, name, index)
     profile = profiles.load(target) if target else _noted(cluster, index, before)
-    card = encoder if isinstance(encoder, BundleCard) else encoder(index, profile)
+    if before and keep_encoder:
+        card = _card(before.bundle)
+    else:
+        card = encoder if isinstance(encoder, BundleCard) else encoder(index, profile)
     if before and before.uuid == uuid and card.digest not in {b.digest for b in before.spaces.values()}:
         raise AlreadyAttachedError(
             f"index {index} is attached with encoder {before.bundle.name} (digest {before.bundle.digest[:8]}); "
             f"to add {card.name} beside it, run `crosshatch spaces add {index} --encoder {card.reference}`"
         )
-    draft = Plan(index, uuid, profile, card, before, ())
-    found = checks.of_index(cluster, index, draft.space, profile, allow_final_pipeline=allow_final_pipeline)
+    allowed = allow_final_pipeline or (before is not None and before.final_pipeline)
+    draft = Plan(index, uuid, profile, card, before, (), name if name != index else None, allowed)
+    found = checks.of_index(cluster, index, draft.space, profile, allow_final_pipeline=allowed)
     return replace(draft, checks=tuple(found))
 
 
@@ -80,16 +102,26 @@ def attach(cluster: Cluster, wanted: Plan) -> state.Attached:
         refused = [f"{check.name}: {check.why}; {check.do}" for check in wanted.checks if not check.ok]
         raise AttachRefused(f"index {wanted.index} cannot be attached: " + " | ".join(refused))
     switch.check(cluster, wanted.index)
-    known = _state(wanted)
+    return fasten(cluster, _state(cluster, wanted))
+
+
+def fasten(cluster: Cluster, known: state.Attached) -> state.Attached:
+    """Mapping of every space, code store, state, and last of all the write alias; those of other indices go.
+
+    Raises NotAttachedError where the index was made anew meanwhile: then late jobs must not find the alias.
+    """
     ensure_scripts(cluster)
-    cluster.request("PUT", f"/{part(known.index)}/_mapping", body=space_mapping(known.space))
-    CodeStore(cluster, known.store, known.secret, space=known.space, bits=known.bundle.bits).ensure()
+    _extend_mapping(cluster, known)
+    for space, bundle in known.spaces.items():
+        CodeStore(cluster, known.store, known.secret, space=space, bits=bundle.bits).ensure()
     state.save(cluster, known)
-    _add_alias(cluster, known.index, known.alias)
+    there = cluster.request("GET", f"/{part(known.index)}/_alias")[known.index]["aliases"]
+    stale = [name for name in there if (found := _OURS.fullmatch(name)) and found[1] != known.uuid]
+    _change_aliases(cluster, [_removal(known.index, name) for name in stale] + [_addition(known.index, known.alias)])
     try:
         return state.attached(cluster, known.index)
-    except NotAttachedError:  # rebuilt meanwhile: the alias must not lead late jobs of the old index into the new one
-        _remove_alias(cluster, known.index, known.alias)
+    except (NotAttachedError, UnknownIndexError):
+        remove_alias(cluster, known.index, known.alias)
         raise
 
 
@@ -104,16 +136,35 @@ def detach(
     """
     admit(0)
     leaving = f"crosshatch-d-{known.uuid}"
-    _add_alias(cluster, known.index, leaving)
-    _remove_alias(cluster, known.index, known.alias)
+    _change_aliases(cluster, [_addition(known.index, leaving)])
+    remove_alias(cluster, known.index, known.alias)
     guarded = GuardedIndex(cluster, leaving, known.profile.versioning)
     changed = emptying.empty(cluster, known.index, guarded, OBJECT, splice.take_out, admit=admit)
     problems.forget(cluster, known)
     state.forget(cluster, known)
-    _remove_alias(cluster, known.index, leaving)
-    if drop_codes:
+    lease.forget(cluster, known.index)  # after the state, without which no follower writes it again
+    remove_alias(cluster, known.index, leaving)
+    if drop_codes and not any(other.store == known.store for other in state.every(cluster)):
         cluster.request("DELETE", f"/{part(known.store)}", params={"ignore_unavailable": "true"})
     return changed
+
+
+def empty(cluster: Cluster, known: state.Attached) -> None:
+    """Take our object out of documents that had it before our mapping, which is put now: such codes are not searched.
+
+    The alias for it is that of a detach, and the last to go.
+    """
+    leaving = f"crosshatch-d-{known.uuid}"
+    _change_aliases(cluster, [_addition(known.index, leaving)])
+    _extend_mapping(cluster, known)
+    guarded = GuardedIndex(cluster, leaving, known.profile.versioning)
+    emptying.empty(cluster, known.index, guarded, OBJECT, splice.take_out)
+    remove_alias(cluster, known.index, leaving)
+
+
+def _extend_mapping(cluster: Cluster, known: state.Attached) -> None:
+    for space in known.spaces:
+        cluster.request("PUT", f"/{part(known.index)}/_mapping", body=space_mapping(space))
 
 
 def _noted(cluster: Cluster, index: str, before: state.Attached | None) -> TargetProfile:
@@ -128,33 +179,50 @@ def _noted(cluster: Cluster, index: str, before: state.Attached | None) -> Targe
     return profiles.load(name)
 
 
-def _state(wanted: Plan) -> state.Attached:
+def _card(bundle: state.Bundle) -> BundleCard:
+    """As much of a card as attaching needs; what scores and searches reads the bundle itself."""
+    return BundleCard(bundle.name, bundle.bits, bundle.digest, (), {}, bundle.reference)
+
+
+def _state(cluster: Cluster, wanted: Plan) -> state.Attached:
     card, before = wanted.card, wanted.before
     bundle = state.Bundle(card.reference, card.name, card.bits, card.digest)
-    same = before is not None and before.uuid == wanted.uuid
-    kept = before.spaces if before and same else {}
-    secret = before.secret if before else base64.b64encode(secrets.token_bytes(32)).decode()
-    return state.Attached(
-        index=wanted.index,
-        uuid=wanted.uuid,
-        space=before.space if before and same else wanted.space,
-        spaces={**kept, wanted.space: bundle},
-        profile=wanted.profile,
-        secret=secret,  # a rebuilt index keeps its code store
-        settings=before.settings if before else state.Weights(),
-        version=before.version if before else None,
-    )
+    own = before if before and before.index == wanted.index else state.by_name(cluster, wanted.index)
+    version = own.version if own else None
+    if before is None:
+        secret = base64.b64encode(secrets.token_bytes(32)).decode()
+        known = state.Attached(wanted.index, wanted.uuid, wanted.space, {wanted.space: bundle}, wanted.profile, secret)
+    else:  # a rebuilt index keeps its code store, and its spaces unless it gets another encoder
+        kept = wanted.space in before.spaces and before.spaces[wanted.space].digest == card.digest
+        known = before.taken_over(wanted.index, wanted.uuid, version)
+        known = replace(
+            known,
+            space=before.space if kept else wanted.space,
+            spaces={**(before.spaces if kept else {}), wanted.space: bundle},
+            profile=wanted.profile,
+        )
+    return replace(known, called=wanted.called, final_pipeline=wanted.final_pipeline)
 
 
-def _add_alias(cluster: Cluster, index: str, alias: str) -> None:
-    action = {"index": index, "alias": alias, "is_hidden": True, "is_write_index": True}
-    cluster.request("POST", "/_aliases", body={"actions": [{"add": action}]})
-
-
-def _remove_alias(cluster: Cluster, index: str, alias: str) -> None:
-    action = {"remove": {"index": index, "alias": alias, "must_exist": False}}
+def remove_alias(cluster: Cluster, index: str, alias: str) -> None:
+    """Take an alias of ours away, if it is there."""
     try:
-        cluster.request("POST", "/_aliases", body={"actions": [action]})
+        _change_aliases(cluster, [_removal(index, alias)])
+    except UnknownIndexError:
+        pass
     except EngineRefused as error:
         if error.status != 404:  # a detach that was interrupted had removed it
             raise
+
+
+def _change_aliases(cluster: Cluster, actions: list[dict[str, Any]]) -> None:
+    cluster.request("POST", "/_aliases", body={"actions": actions})
+
+
+def _addition(index: str, alias: str) -> dict[str, Any]:
+    """No write index is named: a restore of a copy under another name, which brings the alias along, would fail."""
+    return {"add": {"index": index, "alias": alias, "is_hidden": True}}
+
+
+def _removal(index: str, alias: str) -> dict[str, Any]:
+    return {"remove": {"index": index, "alias": alias, "must_exist": False}}

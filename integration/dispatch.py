@@ -178,14 +178,14 @@ class Dispatch:
             return
         held = jobs.running(self._app, workers)
         self._seen(task for task in doubtful if task in held)
-        for task, flight in doubtful.items():
-            if task in held:
-                continue
-            if flight.suspect:  # lost only if two looks in a row miss it: it may have ended since
-                del self._flying[task]
-                self._waiting(f"{len(flight.job.keys)} records were lost on their way; sending them again")
-                self.send(flight.job)
-            flight.suspect = True
+        lost = [task for task, flight in doubtful.items() if flight.suspect and task not in held]
+        for flight in doubtful.values():
+            flight.suspect = True  # lost only if two looks in a row miss it: it may have ended since
+        gone = [self._flying.pop(task).job for task in lost]
+        if gone:
+            self._waiting(f"{sum(len(job.keys) for job in gone)} records were lost on their way; sending them again")
+        for job in gone:
+            self.send(job)
 
     def _seen(self, tasks: Iterator[str]) -> None:
         for task in tasks:

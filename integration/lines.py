@@ -112,3 +112,10 @@ class Shard:
         checkpoint, scan = message["checkpoint"], message["scan"]
         line = Line(scan["done"], scan["end"]) if scan else None
         return cls(message["history"], Line(checkpoint, checkpoint), line, bool(scan and scan["needed"]))
+
+
+def restored(kept: Mapping[str, Any] | None, uuid: str, judging: Mapping[str, str]) -> dict[int, Shard]:
+    """The shards that a follower kept of this index; none where it kept nothing, or judged by something else."""
+    if not kept or kept.get("uuid") != uuid or kept.get("judging") != judging:
+        return {}
+    return {int(number): Shard.read(shard) for number, shard in kept["shards"].items()}

@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 from integration.counts import Counts
 
@@ -30,3 +31,7 @@ class Pace:
         seconds = max(now[0] - first[0], EVERY)
         names = ("found", "encoded", "restored")
         return {name: round((now[n] - first[n]) / seconds, 3) for n, name in enumerate(names, 1)}
+
+    def message(self) -> dict[str, Any]:
+        """The totals, by name."""
+        return {**self.counts.message(), "found": self.found, "sweeps": self.sweeps}

@@ -4,6 +4,7 @@ import datetime
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -106,10 +107,25 @@ def counts(cluster: Cluster, known: state.Attached) -> dict[str, dict[str, int]]
     return result
 
 
+def inherit(cluster: Cluster, before: state.Attached, known: state.Attached) -> None:
+    """Give `known` the problems of the index it goes on from: what failed with the same content is not tried again."""
+    for space in known.spaces:
+        old, new = before.in_space(space), known.in_space(space)
+        found = every(cluster, old)
+        while page := list(islice(found, PAGE)):
+            update(cluster, new, page, ())
+    if before.index == known.index:
+        gone = {"bool": {"filter": [{"term": {"kind": "problem"}}, {"term": {"uuid": before.uuid}}]}}
+        _delete(cluster, gone)
+
+
 def forget(cluster: Cluster, known: state.Attached, *, space: str | None = None) -> None:
     """Drop every problem of an index, in one space or in all."""
     terms = {"kind": "problem", "index": known.index} | ({"space": space} if space else {})
-    query = {"bool": {"filter": [{"term": {name: value}} for name, value in terms.items()]}}
+    _delete(cluster, {"bool": {"filter": [{"term": {name: value}} for name, value in terms.items()]}})
+
+
+def _delete(cluster: Cluster, query: dict[str, Any]) -> None:
     params = {"refresh": "true", "conflicts": "proceed"}
     cluster.request("POST", f"/{state.STATE}/_refresh")  # what a worker has just written goes too
     cluster.request("POST", f"/{state.STATE}/_delete_by_query", params=params, body={"query": query})

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -95,9 +95,13 @@ def judged(cluster: Cluster, known: state.Attached) -> Iterator[Judged]:
     cluster.request("POST", f"/{part(known.index)}/_refresh")
     troubled = any(sum(by_reason.values()) for by_reason in problems.counts(cluster, known).values())
     for page in pages(cluster, known.index):
-        before = problems.of_records(cluster, known, [hit.id for hit in page]) if troubled else {}
-        for hit in page:
-            yield judge(hit, known, before.get(hit.id))
+        yield from judged_page(cluster, known, page) if troubled else (judge(hit, known, None) for hit in page)
+
+
+def judged_page(cluster: Cluster, known: state.Attached, page: Sequence[Hit]) -> list[Judged]:
+    """Judge the documents of one page, with what is known of those that failed before."""
+    before = problems.of_records(cluster, known, [hit.id for hit in page])
+    return [judge(hit, known, before.get(hit.id)) for hit in page]
 
 
 def judge(hit: Hit, known: state.Attached, problem: problems.Problem | None) -> Judged:
@@ -105,7 +109,8 @@ def judge(hit: Hit, known: state.Attached, problem: problems.Problem | None) -> 
     try:
         content = json.loads(hit.source)
     except (ValueError, RecursionError):
-        return Judged(hit.key, "", "stale")  # the worker says what is wrong with it
+        tried = problem is not None and problem.source == ""  # by a worker, which said what is wrong with it
+        return Judged(hit.key, "", "failed" if tried else "stale", problem if tried else None)
     digest = records.read(content, known.profile).digest(known.profile, known.bundle.digest)
     same = problem if problem and problem.source == digest else None
     if up_to_date(stored_members(content, known.space), digest, known.bundle.bits):

@@ -77,6 +77,10 @@ class Settings(BaseSettings):
     disk_limit: float | None = Field(
         None, description="the same of its disk, beside the cluster's own high watermark", gt=0, allow_inf_nan=False
     )
+    metrics_port: int | None = Field(
+        None, description="port on which `update --follow` answers Prometheus; none: it does not", gt=0, le=65535
+    )
+    metrics_host: str = Field("127.0.0.1", description="address of that port; 0.0.0.0: every one of this machine")
 
     @classmethod
     def settings_customise_sources(

@@ -51,6 +51,7 @@ class Attached:
     """An index that Crosshatch is attached to. `space` is the active one; `spaces` holds every bundle by space.
 
     `store_name` names the code store where it is not the index's own: that of the index this one took over from.
+    `called` is the alias that the administrator used for it, if it was one; `final_pipeline` tells that he allowed one.
     """
 
     index: str
@@ -62,6 +63,8 @@ class Attached:
     settings: Weights = Weights()
     version: tuple[int, int] | None = None  # if_seq_no and if_primary_term of the document read
     store_name: str | None = None
+    called: str | None = None
+    final_pipeline: bool = False
 
     @property
     def bundle(self) -> Bundle:
@@ -77,6 +80,11 @@ class Attached:
     def store(self) -> str:
         """The hidden index of this index's code store; it outlives a rebuild, whatever the new index is called."""
         return self.store_name or f".crosshatch-codes-{hashlib.sha256(self.index.encode()).hexdigest()[:16]}"
+
+    def taken_over(self, index: str, uuid: str, version: tuple[int, int] | None) -> "Attached":
+        """The state of an index that goes on from this one: spaces, profile, secret and code store stay."""
+        store = self.store_name if index == self.index else self.store
+        return replace(self, index=index, uuid=uuid, version=version, store_name=store)
 
     def in_space(self, space: str) -> "Attached":
         """The same index seen through another of its spaces. Raises RequestError listing the known ones."""
@@ -106,8 +114,8 @@ def attached(cluster: Cluster, name: str) -> Attached:
         raise NotAttachedError(f"index {index} is not attached; run `crosshatch attach {index}` first")
     if known.uuid != uuid:
         raise NotAttachedError(
-            f"index {index} was dropped and made anew since it was attached; run `crosshatch attach {index}` again "
-            "(its codes come back from the code store)"
+            f"index {index} was dropped and made anew since it was attached; run `crosshatch update {index}`, "
+            "or attach it again: its codes come back from the code store"
         )
     return known
 
@@ -117,6 +125,29 @@ def by_name(cluster: Cluster, index: str) -> Attached | None:
     answer = get(cluster, f"index:{index}")
     if answer is None:
         return None
+    return _attached(answer)
+
+
+def every(cluster: Cluster) -> list[Attached]:
+    """All that is attached, indices that are gone included."""
+    body = {"size": 10_000, "query": {"term": {"kind": "index"}}, "seq_no_primary_term": True, "sort": ["index"]}
+    try:
+        return [_attached(hit) for hit in cluster.request("POST", f"/{STATE}/_search", body=body)["hits"]["hits"]]
+    except UnknownIndexError:
+        return []
+
+
+def predecessor(cluster: Cluster, name: str, index: str) -> Attached | None:
+    """What the concrete `index` behind `name` goes on from: its own entry, that of an index that was called so, or of
+    the one that `name` meant before its owner moved the alias.
+    """
+    own = by_name(cluster, index)
+    if own or name == index:
+        return own
+    return by_name(cluster, name) or next((known for known in every(cluster) if known.called == name), None)
+
+
+def _attached(answer: Mapping[str, Any]) -> Attached:
     body = answer["_source"]["body"]
     return Attached(
         index=body["index"],
@@ -128,6 +159,8 @@ def by_name(cluster: Cluster, index: str) -> Attached | None:
         settings=Weights(**body["settings"]),
         version=(answer["_seq_no"], answer["_primary_term"]),
         store_name=body.get("store"),
+        called=body.get("called"),
+        final_pipeline=body.get("final_pipeline", False),
     )
 
 
@@ -141,6 +174,8 @@ def save(cluster: Cluster, known: Attached) -> None:
         "profile": known.profile.model_dump(mode="json"),
         "secret": known.secret,
         "store": known.store_name,
+        "called": known.called,
+        "final_pipeline": known.final_pipeline,
         "settings": {s: getattr(known.settings, s) for s in Weights.__slots__},
     }
     document = {"kind": "index", "index": known.index, "uuid": known.uuid, "body": body}

@@ -3,15 +3,16 @@
 Everything is read from primaries: only there the checkpoint and the documents belong together.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from integration import scan
+from integration import scan, state
 from integration.engine.answers import decoded
 from integration.engine.client import Cluster, part
+from integration.lines import Shard
 from mappings.errors import EngineUnavailable, UnknownIndexError
 
 _WANTED = ",".join(
@@ -116,3 +117,19 @@ def changes(cluster: Cluster, index: str, shard: int, after: int, end: int) -> t
     last = hits[-1].seq_no
     whole = [hit for hit in hits if hit.seq_no < last]
     return (whole, last - 1) if whole else (hits, last)
+
+
+def judging(known: state.Attached) -> dict[str, str]:
+    """What the digests of an index depend on: a change of it makes every record stale."""
+    return {"profile": known.profile.sha256} | {f"space {n}": b.digest for n, b in known.spaces.items()}
+
+
+def judged_since(cluster: Cluster, known: state.Attached, shards: Mapping[int, Shard]) -> Iterator[scan.Judged]:
+    """Judge what changed since the watermarks of `shards`, and what a scan that is needed has not come to yet."""
+    refresh(cluster, known.index)
+    for number, shard in shards.items():
+        for line in (shard.tail, shard.scan if shard.needed else None):
+            read = line.done if line else 0
+            while line and read < line.end:
+                hits, read = changes(cluster, known.index, number, read, line.end)
+                yield from scan.judged_page(cluster, known, hits)

@@ -79,7 +79,9 @@ def _plan(
     def card(name: str, profile: TargetProfile) -> BundleCard:
         return card_of(connection, name, profile, encoder or settings.encoder, settings)
 
-    return attaching.plan(connection, index, target, card, allow_final_pipeline=allow_final_pipeline)
+    return attaching.plan(
+        connection, index, target, card, allow_final_pipeline=allow_final_pipeline, keep_encoder=encoder is None
+    )
 
 
 def _show(plan: attaching.Plan) -> None:

@@ -5,6 +5,7 @@ import threading
 
 from integration.cli.door import broker_url, cluster, errors
 from integration.follow import Follower
+from integration.metrics import Metrics
 
 
 def follow(index: str, *, retry: bool) -> None:
@@ -13,7 +14,10 @@ def follow(index: str, *, retry: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with cluster() as (settings, connection):
-        follower = Follower(connection, index, broker_url(settings), settings, _tell, retry=retry)
+        metrics = Metrics(index)
+        if settings.metrics_port:
+            metrics.serve(settings.metrics_host, settings.metrics_port)
+        follower = Follower(connection, index, broker_url(settings), settings, _tell, retry=retry, show=metrics.show)
         follower.run(stop)
 
 

@@ -14,8 +14,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from integration import reattach, state
 from integration import reindex as reindexing
-from integration import state
 from integration.cli import beside as rebuilding
 from integration.cli import follow as following
 from integration.cli.door import as_json, broker_url, cluster, errors, print_json
@@ -112,13 +112,19 @@ def update(index: str, follow: bool, retry: bool, dry_run: bool, as_json: bool) 
 def _run(index: str, space: str | None, mode: reindexing.Mode, *, dry_run: bool, as_json: bool) -> None:
     begun = time.monotonic()
     with cluster() as (settings, connection), Progress(*COLUMNS, console=errors) as shown:
-        known = state.attached(connection, index)
+        known = _known(connection, index, dry_run=dry_run)
         known = known.in_space(space) if space else known
         if dry_run:
             counts = reindexing.dry_run(connection, known, mode, Bar(shown))
         else:
             counts = reindexing.run(connection, known, broker_url(settings), settings, mode, Bar(shown))
     _tell(counts, time.monotonic() - begun, dry_run=dry_run, as_json=as_json)
+
+
+def _known(connection: Cluster, index: str, *, dry_run: bool) -> state.Attached:
+    """The attached index; one that its owner made anew is attached again, which a dry run must not do."""
+    known = None if dry_run else reattach.current(connection, index)
+    return known or state.attached(connection, index)
 
 
 def _encode(mode: reindexing.Mode, connection: Cluster, settings: Settings, known: state.Attached) -> Counts:

@@ -31,6 +31,12 @@ def status(index: str, as_json: bool) -> None:
             table.add_row(f"{kind}: {reason}", str(number))
     table.add_row("space", result["space"])
     table.add_row("bundle", f"{result['bundle']['name']}, {result['bundle']['bits']} bits")
+    if result["lag_s"]:
+        table.add_row("oldest stale", f"at most {result['lag_s']:.0f} s")
+    if followed := result["follow"]:
+        table.add_row("followed" if followed["running"] else "not followed since", followed["last_seen"])
+        table.add_row("last full scan", followed["last_scan"] or "under way")
+        table.add_row("a second", ", ".join(f"{name} {rate}" for name, rate in followed["rates"].items()))
     if result["off"]:
         table.add_row("switched off", f"since {result['off']['since']} by {result['off']['by']}")
     Console().print(table)

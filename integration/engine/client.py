@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 import opensearchpy
+import urllib3
 from opensearchpy.exceptions import ConnectionError as NoConnection
 from opensearchpy.exceptions import ConnectionTimeout, SerializationError, TransportError
 from opensearchpy.serializer import JSONSerializer
@@ -39,7 +40,24 @@ class _AsItCame(JSONSerializer):
 
 
 class _Connection(opensearchpy.Urllib3HttpConnection):
-    """Passes the engine's deprecation warnings on, but for the one that every search would raise."""
+    """Passes the engine's deprecation warnings on, but for the one that every search would raise.
+
+    An answer that breaks off in its head looks like one of unknown length that ended well: a part of what the engine
+    said, or nothing, with a status of its own. It counts as no answer.
+    """
+
+    def _create_urllib3_pool(self) -> None:
+        super()._create_urllib3_pool()
+        ask = self.pool.urlopen
+
+        def ask_in_full(*args: Any, **kwargs: Any) -> Any:
+            answer = ask(*args, **kwargs)
+            told = answer.headers.get("content-length", "")
+            if not told.isdigit() and answer.headers.get("transfer-encoding", "").lower() != "chunked":
+                raise urllib3.exceptions.ProtocolError("the answer broke off in its head")
+            return answer
+
+        self.pool.urlopen = ask_in_full
 
     def _raise_warnings(self, warning_headers: Iterable[str]) -> None:
         """Ordering by `_id` is what makes pages repeatable; a catalogue has no field of its own for that."""

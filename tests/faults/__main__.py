@@ -14,13 +14,14 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.machine import machine
-from tests.faults import kills
+from tests.faults import clock, engine, kills
 from tests.faults.scenario import SEED, run
 
-FAULTS = (*kills.FAULTS,)
+FAULTS = (*kills.FAULTS, *engine.FAULTS, *clock.FAULTS)
 GOALS = ("lost", "wrong_codes", "encoded_twice", "foreign_changed", "conflicts")
-console = Console(width=None if sys.stdout.isatty() else 150)
-progress = Console(stderr=True)
+WIDTH = 150  # where there is no terminal
+console = Console(width=None if sys.stdout.isatty() else WIDTH)
+progress = Console(stderr=True, width=None if sys.stderr.isatty() else WIDTH)
 
 
 def table(rows: list[dict[str, Any]]) -> Table:

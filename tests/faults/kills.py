@@ -5,6 +5,8 @@ import signal
 import time
 from random import Random
 
+import redis
+
 from tests.faults.scenario import Fault
 from tests.faults.system import System
 
@@ -31,9 +33,16 @@ def broker(system: System, _: Random) -> float:
     return time.monotonic()
 
 
+def wiped(system: System, _: Random) -> float:
+    """Empty the broker while everybody is connected: jobs, answers and bindings are gone."""
+    with redis.Redis.from_url(system.broker_url) as client:
+        client.flushall()
+    return time.monotonic()
+
+
 FAULTS = (
-    Fault("worker killed", worker),
-    Fault("worker killed, external versions", worker, versioning="external"),
+    Fault("worker killed", worker, versioning="external"),
     Fault("engine killed", engine),
     Fault("broker killed", broker),
+    Fault("broker wiped", wiped, records=3000, events=4),
 )

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +26,7 @@ from integration.engine import lifeline, redis_server
 from integration.engine.host import Order
 from integration.engine.services import Services
 from integration.settings import Settings
+from tests.faults.proxy import Proxy
 
 INDEX = "biblios"
 BATCH = 64  # records in a job
@@ -127,7 +128,8 @@ class Command(Part):
 class System:
     """Engine, broker and one worker. `services` that run already are used instead of an engine and broker of its own.
 
-    `between` gives the URL that the worker is told instead of the engine's own.
+    `proxied`: the worker reaches the engine through `proxy`. `worker` is the module that runs as one, with arguments,
+    `cli` the one that is the command line.
     """
 
     def __init__(
@@ -136,8 +138,9 @@ class System:
         *,
         services: Services | None = None,
         node_settings: Mapping[str, str] | None = None,
-        between: Callable[[str], str] = lambda url: url,
+        proxied: bool = False,
         worker: Sequence[str] = ("workers",),
+        cli: Sequence[str] = ("integration.cli",),
         settings: Settings | None = None,
     ) -> None:
         self.folder = folder
@@ -150,13 +153,18 @@ class System:
         )
         self.engine = Part("engine", self._host(node_settings or {}), folder, {}, self._engine_answers)
         self.broker = Part("broker", self._redis(), folder, {}, self._broker_answers)
-        told = Services(between(self.url), self.broker_url, None, str(data), None)
+        self.proxy = Proxy(self.url)
+        self._services = Services(self.url, self.broker_url, None, str(data), None)
+        self._proxied, self._cli = proxied, cli
+        told = replace(self._services, url=self.proxy.url) if proxied else self._services
         env = worker_process.environment(self.settings, told)
         self.worker = Part("worker", [sys.executable, "-m", *worker], folder, env, self._worker_answers)
         self.own = () if services else (self.broker, self.engine)
         self.commands: list[Command] = []
 
     def __enter__(self) -> Self:
+        if self._proxied:
+            self.proxy.start()
         for part in (*self.own, self.worker):
             part.start()
         self.until(lambda: all(part.answers() for part in (*self.own, self.worker)), "engine, broker and worker")
@@ -166,15 +174,10 @@ class System:
         for part in (*self.commands, self.worker, *reversed(self.own)):
             part.stop()
 
-    def command(self, *words: str, entry: Sequence[str] = ("integration.cli",)) -> Command:
+    def command(self, *words: str) -> Command:
         """Start a command of the command line."""
-        env = {
-            **worker_process.environment(
-                self.settings, Services(self.url, self.broker_url, None, str(self.settings.data), None)
-            ),
-            "CROSSHATCH_BATCH": str(BATCH),
-        }
-        command = Command(words[0], [sys.executable, "-m", *entry, *words], self.folder, env)
+        env = {**worker_process.environment(self.settings, self._services), "CROSSHATCH_BATCH": str(BATCH)}
+        command = Command(words[0], [sys.executable, "-m", *self._cli, *words], self.folder, env)
         command.start()
         self.commands.append(command)
         return command

@@ -1,5 +1,6 @@
 """Every failure of the engine becomes one of our errors, and no password stands in it."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -163,6 +164,29 @@ def test_a_server_that_is_no_opensearch(web: str, path: str) -> None:
         cluster.request("GET", path)
     assert raised.value.kind == "unreadable_answer"
     cluster.close()
+
+
+@pytest.mark.parametrize("status", ["200 OK", "404 Not Found"])
+@pytest.mark.parametrize("length", [9, 12, 13, 17, 20, 33, 37, 40, 50, 56, 65, 80, 84, 85])
+def test_an_answer_that_breaks_off_is_none(status: str, length: int) -> None:
+    """Wherever a connection ends, half an answer is never taken for the whole, nor for a document that is not there."""
+    head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: 26\r\n\r\n"
+    answer = f'{head}{{"found":false,"items":[]}}'[:length]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=_answer_once, args=(server, answer.encode()))
+        thread.start()
+        cluster = Cluster(f"http://127.0.0.1:{server.getsockname()[1]}")
+        with pytest.raises(EngineUnavailable):
+            cluster.request("GET", "/biblios/_doc/1")
+        cluster.close()
+        thread.join()
+
+
+def _answer_once(server: socket.socket, answer: bytes) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(answer)
 
 
 def test_nobody_listens() -> None:

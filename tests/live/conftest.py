@@ -13,8 +13,10 @@ from integration.settings import Settings
 
 @pytest.fixture(scope="session")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engines.Services]:
-    """The session's engine and broker, in a folder of their own."""
-    with engines.running(Settings(data=tmp_path_factory.mktemp("crosshatch")), engine="embedded") as services:
+    """The session's engine, which may take snapshots, and broker, in a folder of their own."""
+    settings = Settings(data=tmp_path_factory.mktemp("crosshatch"))
+    repositories = {"path.repo": str(tmp_path_factory.mktemp("snapshots"))}
+    with engines.running(settings, engine="embedded", node_settings=repositories) as services:
         yield services
 
 

@@ -14,8 +14,10 @@ from integration.engine.services import Services
 from integration.jobs import Job
 from integration.settings import Settings
 from integration.writer import GuardedIndex, Key, Outcome
-from tests.live.fakes import CARD, FakeEncoder
-from tests.live.test_writing import PROFILE, STRICT, NoWatch, encode, put, source
+from mappings.errors import EngineUnavailable
+from mappings.fields import StoredCodes
+from tests.live.fakes import BITS, CARD, FakeEncoder, code_of
+from tests.live.test_writing import PROFILE, STRICT, NoWatch, encode, members, put, source
 
 AT_3 = {"version": 3, "version_type": "external_gte"}
 
@@ -151,3 +153,69 @@ def test_a_change_between_read_and_write_is_a_conflict_at_the_same_version_too(
     assert outcomes == [Outcome.CONFLICT, Outcome.CONFLICT, Outcome.WRITTEN]
     assert source(cluster, external, "r1") == b'{"title":"rewritten"}'
     assert not cluster.exists(f"/{external.index}/_doc/r2")
+
+
+def busy(*before: Callable[[], object]) -> None:
+    """What happens before the engine turns a request away."""
+    for one in before:
+        one()
+    raise EngineUnavailable("429 es_rejected_execution_exception")
+
+
+@pytest.mark.parametrize("versioning", ["internal", "external"])
+def test_a_busy_engine_is_sent_nothing_twice(
+    cluster: Cluster, instant: Instant, index: Callable[..., str], settings: Settings, tmp_path: Any, versioning: str
+) -> None:
+    """After a 429 the record is read again: what the catalogue wrote meanwhile is what gets the codes."""
+    file = tmp_path / "p.yaml"
+    file.write_text(PROFILE.format(versioning=versioning))
+    known = attaching.attach(cluster, attaching.plan(cluster, index(STRICT), str(file), CARD))
+    at_3 = AT_3 if versioning == "external" else {}
+    put(cluster, known, "1", b'{"title":"old"}', **at_3)
+    instant.then = [lambda: busy(lambda: put(cluster, known, "1", b'{"title":"new"}', **at_3)), busy]
+    counts = run(known, instant, settings, "1")
+    assert (counts.encoded, counts.failed, counts.partial) == (1, {}, {})
+    raw = source(cluster, known, "1")
+    assert raw.startswith(b'{"title":"new",')
+    assert StoredCodes.read(members(raw, known.space), BITS).text == code_of(b"new")
+
+
+def test_an_answer_that_is_lost_is_not_a_second_write(
+    cluster: Cluster, instant: Instant, external: state.Attached, settings: Settings
+) -> None:
+    """The write arrived, its answer did not: reading again finds the codes there."""
+
+    def arrived() -> None:
+        assert run(external, cluster, settings, "r1", "r2").restored == 2  # the first try had kept them
+        busy()
+
+    instant.then = [arrived]
+    counts = run(external, instant, settings, "r1", "r2")
+    assert (counts.documents, counts.failed) == (2, {})
+    seen = cluster.request("GET", f"/{external.index}/_doc/r1")["_seq_no"]
+    run(external, cluster, settings, "r1", "r2")
+    assert cluster.request("GET", f"/{external.index}/_doc/r1")["_seq_no"] == seen
+
+
+def test_an_allowed_final_pipeline_runs_on_our_write_and_a_default_one_does_not(
+    cluster: Cluster, index: Callable[..., str], settings: Settings, tmp_path: Any
+) -> None:
+    """No parameter of a request switches a final pipeline off: that is why attach asks."""
+    for name in ("default", "final"):
+        marks = {"processors": [{"set": {"field": "note", "value": f"by {name}"}}]}
+        cluster.request("PUT", f"/_ingest/pipeline/guard-{name}", body=marks)
+    file = tmp_path / "p.yaml"
+    file.write_text(PROFILE.format(versioning="external"))
+    made = index(STRICT)
+    cluster.request("PUT", f"/{made}/_doc/1", params=AT_3, body=b'{"title":"one"}')
+    pipelines = {f"index.{name}_pipeline": f"guard-{name}" for name in ("default", "final")}
+    cluster.request("PUT", f"/{made}/_settings", body=pipelines)
+    try:
+        plan = attaching.plan(cluster, made, str(file), CARD, allow_final_pipeline=True)
+        known = attaching.attach(cluster, plan)
+        run(known, cluster, settings, "1")
+        assert json.loads(source(cluster, known, "1"))["note"] == "by final"
+    finally:
+        cluster.request("PUT", f"/{made}/_settings", body=dict.fromkeys(pipelines))
+        for name in ("default", "final"):
+            cluster.request("DELETE", f"/_ingest/pipeline/guard-{name}")

@@ -1,0 +1,152 @@
+"""An attached index after what its owner does to it: dropped and made anew, restored, copied, split.
+
+The name is what stays. Whatever index it means now takes over profile, spaces, settings, secret and code store, so that
+unchanged records get their codes back without a model. The owner comes first: while a new index has neither a field
+nor a document, its mapping is still to come, and nothing of ours is put there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from integration import attach, checks, problems, state, switch
+from integration.engine.client import Cluster, part
+from mappings.errors import AttachRefused, NotAttachedError, UnknownIndexError
+from mappings.fields import OBJECT
+
+_SEEN = f"*.settings.index.uuid,*.aliases,*.mappings.properties.{OBJECT}.properties.*.dynamic"
+_COPIED = (
+    "documents that hold codes were copied into it before it had our mapping; make it anew with the mapping of the "
+    f"old one, or leave {OBJECT!r} out of the copy (`_source: {{excludes: [{OBJECT}]}}`), and the codes come back"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one look shows of an attached index. `strays` are other indices that hold its write alias."""
+
+    aliases: frozenset[str]
+    mapped: frozenset[str]
+    strays: tuple[str, ...]
+
+
+def current(cluster: Cluster, name: str, known: state.Attached | None = None) -> state.Attached | None:
+    """The index that `name` means now, attached; None while there is none, or while its owner is making it.
+
+    Call it before each piece of work; `known` is what the call before gave. Where the index is no longer the one that
+    was attached, it is attached again. Raises NotAttachedError where it never was, or was detached; AttachRefused where
+    a check refuses, SwitchedOff, and RequestError where several indices are called so: call again later.
+    """
+    try:
+        index, uuid = state.concrete(cluster, name)
+        there = state.by_name(cluster, index)
+        if there and there.uuid == uuid:
+            return _upheld(cluster, there)
+        before = _before(cluster, name, index, there, known)
+        if _is_bare(cluster, index):
+            return None
+        version = there.version if there else None
+        wanted = replace(before.taken_over(index, uuid, version), called=name if name != index else None)
+        again = _attached_again(cluster, wanted)
+        problems.inherit(cluster, before, again)
+        _let_go(cluster, again)
+        return again
+    except UnknownIndexError:
+        return None
+
+
+def _before(
+    cluster: Cluster, name: str, index: str, there: state.Attached | None, known: state.Attached | None
+) -> state.Attached:
+    """What the index behind `name` goes on from. Raises NotAttachedError."""
+    moved = state.by_name(cluster, known.index) if known and known.index != index else None
+    if moved and (there is None or there.store == moved.store):
+        return moved
+    found = there or state.predecessor(cluster, name, index)
+    if found is None:
+        raise NotAttachedError(f"index {index} is not attached; run `crosshatch attach {name}` first")
+    return found
+
+
+def _upheld(cluster: Cluster, known: state.Attached) -> state.Attached:
+    """The same index; but a snapshot restored over it may lack our alias and mapping, and one restored under another
+    name has our alias too.
+    """
+    seen = _look(cluster, known)
+    for stray in seen.strays:
+        attach.remove_alias(cluster, stray, known.alias)
+    if known.alias in seen.aliases and seen.mapped.issuperset(known.spaces):
+        return known
+    at_work = seen.aliases & {f"crosshatch-d-{known.uuid}", f"crosshatch-b-{known.uuid}"}
+    if at_work or _is_left(cluster, known):
+        return known  # a detach or a change-over took the alias away, and knows why
+    return _attached_again(cluster, known)
+
+
+def _is_left(cluster: Cluster, known: state.Attached) -> bool:
+    """Whether `reindex --beside` changed over from this index: nothing of ours may be written there any more."""
+    body = {"size": 10_000, "query": {"term": {"kind": "beside"}}}
+    hits = cluster.request("POST", f"/{state.STATE}/_search", body=body)["hits"]["hits"]
+    return any(hit["_source"]["body"].get("source_uuid") == known.uuid for hit in hits)
+
+
+def _look(cluster: Cluster, known: state.Attached) -> _Seen:
+    params = {"filter_path": _SEEN, "ignore_unavailable": "true"}
+    found = cluster.request("GET", f"/{part(known.index)},{part(known.alias)}", params=params)
+    if known.index not in found:
+        raise UnknownIndexError(f"index {known.index} was dropped")
+    ours = found[known.index]
+    fields: Mapping[str, Any] = ours.get("mappings", {}).get("properties", {}).get(OBJECT, {}).get("properties", {})
+    strays = tuple(index for index in found if index != known.index)
+    return _Seen(frozenset(ours.get("aliases", {})), frozenset(fields), strays)
+
+
+def _is_bare(cluster: Cluster, index: str) -> bool:
+    """Whether an index was made a moment ago: no field and no document.
+
+    A field of ours that came first could make the mapping of its owner fail (`index.mapping.total_fields.limit`).
+    """
+    mapping = cluster.request("GET", f"/{part(index)}/_mapping")[index]["mappings"]
+    if set(mapping.get("properties", {})) - {OBJECT}:
+        return False
+    return int(cluster.request("GET", f"/{part(index)}/_count")["count"]) == 0
+
+
+def _attached_again(cluster: Cluster, wanted: state.Attached) -> state.Attached:
+    """Attach with what the state says, if the checks let it. Raises AttachRefused, SwitchedOff, NotAttachedError."""
+    switch.check(cluster, wanted.index)
+    found = checks.of_index(
+        cluster, wanted.index, wanted.space, wanted.profile, allow_final_pipeline=wanted.final_pipeline
+    )
+    refused = [
+        f"{check.name}: {check.why}; {_COPIED if check.name == 'field-name-free' else check.do}"
+        for check in found
+        if not check.ok
+    ]
+    if refused:
+        raise AttachRefused(
+            f"index {wanted.index} is no longer the one that was attached, and cannot be attached again: "
+            + " | ".join(refused)
+        )
+    mapping = cluster.request("GET", f"/{part(wanted.index)}/_mapping")[wanted.index]["mappings"]
+    if _may_hold_dead_codes(mapping, wanted):
+        attach.empty(cluster, wanted)
+    return attach.fasten(cluster, wanted)
+
+
+def _may_hold_dead_codes(mapping: Mapping[str, Any], wanted: state.Attached) -> bool:
+    """Whether documents may have come with codes before our mapping, so that no search finds these.
+
+    A dynamic mapping would have taken them for text, which a check refuses, and a strict one refuses the documents.
+    """
+    mapped = mapping.get("properties", {}).get(OBJECT, {}).get("properties", {})
+    passes = str(mapping.get("dynamic", "true")).lower() not in ("true", "strict")
+    return passes and not mapped.keys() >= wanted.spaces.keys()
+
+
+def _let_go(cluster: Cluster, known: state.Attached) -> None:
+    """Forget the indices that this one took over from, once they are gone; until then they can be searched."""
+    for other in state.every(cluster):
+        if other.store == known.store and other.index != known.index and not cluster.exists(f"/{part(other.index)}"):
+            problems.forget(cluster, other)
+            state.forget(cluster, other)
