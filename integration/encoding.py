@@ -135,7 +135,7 @@ class BatchEncoding:
         """Fill `_kept` for every digest: from the code store, else from the encoder."""
         wanted = {work.digest: work for work in works if work.digest not in self._kept}
         if not self._job.force:
-            kept = self._store.get(list(wanted))
+            kept = self._store.get(list(wanted), touch=True)
             usable = {d: k for d, k in kept.items() if not (self._job.retry and k.partial)}
             self._kept.update(usable)
         missing = [work for digest, work in wanted.items() if digest not in self._kept]

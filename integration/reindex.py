@@ -13,6 +13,7 @@ from integration.counts import Counts
 from integration.dispatch import PATIENCE, Dispatch
 from integration.engine.client import Cluster
 from integration.manners import Manners
+from integration.rollcall import RollCall
 from integration.settings import Settings
 from integration.store import CodeStore
 from integration.writer import Key
@@ -140,14 +141,21 @@ def _spool_stale(
 ) -> int:
     """Write the keys of what is to be done to `spool`: the scan ends before the encoding, which takes hours."""
     total = 0
+    roll = RollCall(cluster, known, [known.space])
+    met: list[str] = []
     for number, record in enumerate(scan.judged(cluster, known), 1):
+        met.append(record.digest)
         if is_work(record, mode):
             spool.write(json.dumps([record.key.id, record.key.routing]) + "\n")
             total += 1
         else:
             _count_settled(record, counts)
         if number % scan.PAGE == 0:
+            roll.meet(known.space, met)
+            met = []
             progress.scanned(number)
+    roll.meet(known.space, met)
+    roll.close()
     return total
 
 

@@ -191,9 +191,7 @@ def forget(cluster: Cluster, known: Attached) -> None:
 
 def note_profile(cluster: Cluster, index: str, profile: str) -> None:
     """Note the shipped profile that fits `index`, for `attach` without `--target`."""
-    _put(
-        cluster, f"profile:{index}", {"kind": "profile", "index": index, "body": {"profile": profile}}, None, again=True
-    )
+    put(cluster, f"profile:{index}", {"kind": "profile", "index": index, "body": {"profile": profile}})
 
 
 def noted_profile(cluster: Cluster, index: str) -> str | None:
@@ -222,6 +220,11 @@ def get(cluster: Cluster, key: str) -> Any:
         if error.status == 404:
             return None
         raise
+
+
+def put(cluster: Cluster, key: str, document: dict[str, Any]) -> None:
+    """Write one document of the state, whatever is there."""
+    _put(cluster, key, document, None, again=True)
 
 
 def _put(

@@ -9,7 +9,7 @@ import contextlib
 import datetime
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ _SETTINGS = {
         },
     },
 }
+TOUCH_DAYS = 7  # an entry's date need not be nearer to the truth: it is written anew at most so often
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,11 @@ class CodeStore:
             if error.kind != "resource_already_exists_exception":
                 raise
 
-    def get(self, digests: Sequence[str]) -> dict[str, Kept]:
-        """The codes kept for these digests; those unknown are left out."""
+    def get(self, digests: Sequence[str], *, touch: bool = False) -> dict[str, Kept]:
+        """The codes kept for these digests, read in real time; those unknown are left out.
+
+        `touch` notes that they are in use, where that was noted longer than `TOUCH_DAYS` ago.
+        """
         if not digests:
             return {}
         keys = [self._key(digest) for digest in digests]
@@ -74,22 +78,43 @@ class CodeStore:
         except UnknownIndexError:
             return {}
         kept: dict[str, Kept] = {}
+        old: list[str] = []
+        before = (today() - datetime.timedelta(days=TOUCH_DAYS)).isoformat()
         for digest, entry in zip(digests, answer["docs"], strict=True):
             if entry.get("found"):
                 with contextlib.suppress(CodeLengthError):  # damaged: it is encoded, and so kept, anew
                     kept[digest] = self._kept(entry["_source"])
+                    if entry["_source"]["seen"] < before:
+                        old.append(digest)
+        if touch:
+            self.touch(old)
         return kept
+
+    def touch(self, digests: Iterable[str]) -> None:
+        """Note that these contents were met today; those that are not kept are left out.
+
+        Raises EngineUnavailable or EngineRefused.
+        """
+        line = msgspec.json.encode({"doc": {"seen": today().isoformat()}})
+        lines = []
+        for digest in digests:
+            lines += [msgspec.json.encode({"update": {"_id": self._key(digest)}}), line]
+        if lines:
+            params = {"filter_path": "errors,items.*.status,items.*.error.type,items.*.error.reason"}
+            answer = self._cluster.bulk(f"/{part(self._index)}", b"\n".join(lines) + b"\n", params=params)
+            if answer["errors"]:  # not kept: 404; kept anew in this moment: 409
+                _raise_first([item for item in answer["items"] if item["update"]["status"] not in (404, 409)])
 
     def put(self, entries: Mapping[str, Kept]) -> None:
         """Keep codes by digest. Raises EngineUnavailable or EngineRefused where the store cannot take them."""
         if not entries:
             return
-        today = datetime.datetime.now(datetime.UTC).date().isoformat()
         lines = []
+        seen_today = today().isoformat()
         for digest, kept in entries.items():
             pictures = {str(number): seen for number, seen in kept.pictures.items()}
             codes = {"codes": kept.codes.members(), "partial": dict(kept.partial), "pictures": pictures}
-            body = {"space": self._space, "seen": today, **codes}
+            body = {"space": self._space, "seen": seen_today, **codes}
             lines += [msgspec.json.encode({"index": {"_id": self._key(digest)}}), msgspec.json.encode(body)]
         answer = self._cluster.bulk(f"/{part(self._index)}", b"\n".join(lines) + b"\n")
         if answer["errors"]:
@@ -105,9 +130,14 @@ class CodeStore:
         return Kept(StoredCodes.read(body["codes"], self._bits), partial, pictures)
 
 
+def today() -> datetime.date:
+    """The date that the store notes: in UTC."""
+    return datetime.datetime.now(datetime.UTC).date()
+
+
 def _raise_first(items: Sequence[Mapping[str, Any]]) -> None:
     for item in items:
-        refused = item["index"]
+        [refused] = item.values()
         if refused["status"] in (429, 502, 503, 504):
             raise EngineUnavailable(f"the code store is too busy: {refused['error'].get('reason')}")
         if refused["status"] >= 300:

@@ -9,6 +9,7 @@ from mappings.errors import CrosshatchError
 
 COMMANDS = {
     "attach": "attach",
+    "codes": "codes",
     "demo": "demo",
     "detach": "attach",
     "doctor": "doctor",
