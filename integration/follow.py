@@ -21,6 +21,7 @@ from integration.lines import Line, Shard, Sweep
 from integration.outstanding import Outstanding
 from integration.pace import Pace
 from integration.reindex import Mode, batches, is_work
+from integration.rollcall import RollCall
 from integration.settings import Settings
 from integration.watermarks import Change, Seen, judging
 from integration.writer import Key
@@ -65,6 +66,7 @@ class Follower:
         self._hidden = False  # something was written that no refresh has shown yet
         self._pace = Pace()
         self._last_scan: float | None = None  # Unix time
+        self._roll: RollCall | None = None  # of a full scan that began in this process
         self._trouble = (-TELL, "")
         self._detached = False
 
@@ -143,6 +145,8 @@ class Follower:
         late = self._last_scan is not None and abs(time.time() - self._last_scan) > self._settings.follow_scan * 3600
         if changed or late:
             self._last_scan = None
+            if self._shards and not any(shard.scan for shard in self._shards.values()):
+                self._roll = RollCall(self._cluster, self._known, self._known.spaces)
             for shard in self._shards.values():
                 shard.look_again(needed=changed)
 
@@ -180,6 +184,7 @@ class Follower:
             self.looked = time.monotonic() - away - self._before["lag_s"]
         else:
             self._shards = {n: Shard.unknown(p.history, p.checkpoint) for n, p in seen.points.items()}
+            self._roll = RollCall(self._cluster, self._known, self._known.spaces)
             self._tell(f"{seen.index}: no watermark is known; scanning all of it")
         if self._mode.retry:
             for shard in self._shards.values():
@@ -196,7 +201,7 @@ class Follower:
             raise
         if known.uuid != self._known.uuid:
             self._tell(f"{known.index} was made anew; following it")
-            self._shards, self._since = {}, {}
+            self._shards, self._since, self._roll = {}, {}, None
             self._outstanding.forget()
         if known.index != self._known.index:
             self.end()
@@ -230,6 +235,8 @@ class Follower:
     def _keys(self, hits: Sequence[Change], seen: state.Attached) -> list[Key]:
         """The records of a page that a worker must look at; what failed is tried again when its content changed."""
         judged = [scan.judge(hit, seen, None) for hit in hits]
+        if self._roll:  # what is written while the scan goes on was perhaps met by no page of it
+            self._roll.meet(seen.space, [one.digest for one in judged])
         doubtful = [one.key.id for one in judged if self._mode.retry or one.verdict == "stale"]
         before = problems.of_records(self._cluster, seen, doubtful)
         again = [
@@ -248,6 +255,9 @@ class Follower:
                     self._tell(self._line(number, sweep))
         if scanning and not any(shard.scan for shard in self._shards.values()):
             self._last_scan, self._mode = time.time(), Mode()
+            if self._roll:
+                self._roll.close()
+            self._roll = None
             self._tell(f"{self._known.index}: the full scan is over")
 
     def _line(self, number: int, sweep: Sweep) -> str:

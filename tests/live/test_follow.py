@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from integration import attach as attaching
-from integration import jobs, lease, spaces, state, status, switch
+from integration import jobs, lease, rollcall, spaces, state, status, switch
 from integration.encoding import BatchEncoding
 from integration.engine.client import Cluster, part
 from integration.follow import Follower
 from integration.jobs import Job
 from integration.lease import Lease
 from integration.settings import Settings
+from integration.store import today
 from mappings.errors import FollowedAlready, NotAttachedError
 from mappings.fields import StoredCodes
 from tests.live.fakes import BITS, CARD, FakeEncoder, code_of
@@ -136,6 +137,7 @@ def test_what_changes_gets_its_codes_back(
     until(follower, settled(follower))  # our own writes came by
     assert len(hands.records) == len(set(hands.records)) == 30
     assert len(hands.encoder.encoded) == 30
+    assert rollcall.last_taken(cluster, known, known.space) == today()  # it told the code store what it met
 
     hands.done.clear()
     write(cluster, known.index, "3", "book 3")  # replaced whole, unchanged
