@@ -53,7 +53,10 @@ def on_top(cluster: Cluster, path: str, before: Marks, after: Marks, own: Set[tu
     for shard, mark in after.items():
         start = before[shard].done if shard in before else mark.taken
         alive = dict(_alive(cluster, path, shard, start, mark.taken))
-        unknown = next((number for number in range(start + 1, mark.taken + 1) if number not in alive), mark.taken)
+        here = set(alive.values())
+        # a number of ours whose record the catalogue has written since belongs to nobody any more, and hides nothing
+        known = alive.keys() | {number for record, number in own if record in here}
+        unknown = next((number for number in range(start + 1, mark.taken + 1) if number not in known), mark.taken)
         doubtful |= {
             (record, number) for number, record in alive.items() if number > unknown and (record, number) in own
         }
@@ -61,11 +64,11 @@ def on_top(cluster: Cluster, path: str, before: Marks, after: Marks, own: Set[tu
 
 
 def _alive(cluster: Cluster, path: str, shard: str, start: int, end: int) -> Iterator[tuple[int, str]]:
-    """Number and id of each document of a shard whose last write lies above `start` and not above `end`."""
+    """Number and id of each document of a shard that was written since `start`; none where that is `end`."""
     while start < end:
         body = {
             "size": PAGE,
-            "query": {"range": {"_seq_no": {"gt": start, "lte": end}}},
+            "query": {"range": {"_seq_no": {"gt": start}}},
             "sort": ["_seq_no"],
             "seq_no_primary_term": True,
             "_source": False,

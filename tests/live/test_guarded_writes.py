@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from integration import attach as attaching
-from integration import problems, scan, state
+from integration import problems, scan, state, window
 from integration.encoding import BatchEncoding
 from integration.engine.client import Cluster
 from integration.engine.services import Services
@@ -49,7 +49,7 @@ def external(cluster: Cluster, index: Callable[..., str], tmp_path: Any) -> stat
     """An attached index of two shards, whose catalogue gives the versions; thirty records at version 3."""
     file = tmp_path / "external.yaml"
     file.write_text(PROFILE.format(versioning="external"))
-    made = index({**STRICT, "settings": {"number_of_shards": 2}})
+    made = index({**STRICT, "settings": {"number_of_shards": 2, "refresh_interval": "-1"}})
     known = attaching.attach(cluster, attaching.plan(cluster, made, str(file), CARD))
     lines = [
         json.dumps({"index": {"_id": f"r{n}", **AT_3}}) + "\n" + json.dumps({"title": f"title {n}"}) for n in range(30)
@@ -101,6 +101,32 @@ def test_writes_to_other_records_in_that_instant_raise_no_doubt(
     assert (counts.encoded, counts.partial, counts.failed) == (30, {}, {})
     assert source(cluster, external, "r3").startswith(b'{"title":"newer"')
     assert not list(problems.every(cluster, external))
+
+
+def test_what_is_written_after_our_write_raises_no_doubt_and_a_delete_within_does(
+    cluster: Cluster, external: state.Attached
+) -> None:
+    """A record of ours that got a newer version hides nothing; a number that belongs to nobody may."""
+
+    def ours(*records: str) -> set[tuple[str, int]]:
+        paths = {record: f"/{external.index}/_doc/{record}" for record in records}
+        return {(r, cluster.request("PUT", path, params=AT_3, body=b"{}")["_seq_no"]) for r, path in paths.items()}
+
+    path = f"/{external.index}"
+    before = window.marks(cluster, path)
+    own = ours(*RECORDS[:10])
+    after = window.marks(cluster, path)
+    assert window.is_quiet(before, after, own=10)
+    for record in RECORDS[:5]:
+        put(cluster, external, record, b"{}", version=4, version_type="external_gte")
+    assert window.on_top(cluster, path, before, after, own) == set()
+    before = window.marks(cluster, path)
+    for record in RECORDS[10:20]:
+        cluster.request("DELETE", f"{path}/_doc/{record}", params=AT_3)
+    own = ours(*RECORDS[20:])
+    after = window.marks(cluster, path)
+    assert not window.is_quiet(before, after, own=10)
+    assert window.on_top(cluster, path, before, after, own) == own
 
 
 def test_without_other_writers_nothing_is_refreshed_nor_read_again(
