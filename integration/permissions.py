@@ -24,7 +24,11 @@ _NEEDS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     "GET /": (["cluster:monitor/main"], []),
     "GET /_cat/plugins": (["cluster:monitor/state", "cluster:monitor/nodes/info"], []),
     "GET /_cluster/health": (["cluster:monitor/health"], []),
+    "GET /_cluster/health/*": (["cluster:monitor/health"], []),
     "GET /_cluster/settings": (["cluster:monitor/state"], []),
+    "GET /_nodes/stats/*": (["cluster:monitor/nodes/stats"], []),
+    "GET /_template": (["indices:admin/template/get"], []),
+    "POST /_index_template/_simulate_index/*": (["indices:admin/index_template/simulate_index"], []),
     "GET /_scripts/*": (["cluster:admin/script/get"], []),
     "PUT /_scripts/*/*": (["cluster:admin/script/put"], []),
     "POST /_search/scroll": (_SCROLL, []),
@@ -35,6 +39,8 @@ _NEEDS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     "PUT /*": ([], ["indices:admin/create"]),
     "DELETE /*": ([], ["indices:admin/delete"]),
     "GET /*/_settings": ([], ["indices:monitor/settings/get"]),
+    "PUT /*/_settings": ([], ["indices:admin/settings/update"]),
+    "GET /*/_alias": ([], ["indices:admin/aliases/get"]),
     "GET /*/_mapping": ([], ["indices:admin/mappings/get"]),
     "PUT /*/_mapping": ([], ["indices:admin/mapping/put"]),
     "GET /*/_stats/*": ([], ["indices:monitor/stats"]),
@@ -43,10 +49,12 @@ _NEEDS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     "PUT /*/_doc/*": ([_BULK], _WRITE),
     "DELETE /*/_doc/*": ([_BULK], _DELETE),
     "POST /*/_update/*": ([], ["indices:data/write/update"]),
+    "POST /{ours}/_update/*": ([_BULK], [*_WRITE, "indices:data/write/update"]),
     "POST /*/_bulk": ([_BULK], _WRITE),
     "POST /{ours}/_bulk": ([_BULK], [*_WRITE, "indices:data/write/delete"]),  # solved problems are deleted
     "POST /*/_mget": (["indices:data/read/mget"], ["indices:data/read/mget[shard]"]),
     "POST /*/_search": ([], ["indices:data/read/search"]),
+    "GET /*/_count": ([], ["indices:data/read/search"]),
     "POST /*/_count": ([], ["indices:data/read/search"]),
     "POST /*/_delete_by_query": (
         [_BULK, *_SCROLL],
@@ -61,6 +69,7 @@ _GUARDED = [
 _STATE = ["GET /{index}/_settings", "GET /{ours}/_doc/*", "POST /{ours}/_mget"]
 _KEPT = ["HEAD /{ours}", "PUT /{ours}", "PUT /{ours}/_doc/*", "DELETE /{ours}/_doc/*"]
 _PROBLEMS = ["POST /{ours}/_refresh", "POST /{ours}/_search"]
+_PRESSURE = ["GET /_nodes/stats/*", "GET /_cluster/settings"]
 _DOCTOR = ["GET /", "GET /_cat/plugins", "GET /_cluster/health", "GET /_cluster/settings"]
 
 
@@ -75,7 +84,7 @@ class Role:
     def definition(self, pattern: str) -> dict[str, Any]:
         """The role as OpenSearch's security plugin takes it, for the indices that `pattern` names."""
         catalogue, ours = self._of_index("{index}"), self._of_index("{ours}")
-        granted = [([pattern], catalogue), (list(OURS), ours)]
+        granted = [([pattern, f"{pattern}-beside-*"], catalogue), (list(OURS), ours)]
         return {
             "description": self.about,
             "cluster_permissions": sorted({action for request in self.requests for action in needs(request)[0]}),
@@ -92,17 +101,31 @@ class Role:
 ROLES = (
     Role(
         "attach",
-        "Crosshatch, administration: attach, detach, spaces, off, on, doctor",
+        "Crosshatch, administration: attach, detach, spaces, codes, off, on, doctor, update --follow",
         [
-            *[*_STATE, *_KEPT, *_SCAN, *_GUARDED, *_PROBLEMS, *_DOCTOR, _ALIASES, "POST /{index}/_count"],
-            *["GET /{index}", "GET /{index}/_mapping", "PUT /{index}/_mapping", "GET /_scripts/*", "PUT /_scripts/*/*"],
-            *["POST /{ours}/_delete_by_query", "DELETE /{ours}"],
+            *[*_STATE, *_KEPT, *_SCAN, *_GUARDED, *_PROBLEMS, *_DOCTOR, *_PRESSURE, _ALIASES],
+            *["HEAD /{index}", "GET /{index}", "GET /{index}/_alias", "GET /{index}/_count", "POST /{index}/_count"],
+            *["GET /{index}/_mapping", "PUT /{index}/_mapping", "GET /_scripts/*", "PUT /_scripts/*/*"],
+            *["POST /{ours}/_bulk", "POST /{ours}/_delete_by_query", "DELETE /{ours}"],
         ],
     ),
     Role(
         "worker",
         "Crosshatch, encoding: worker, reindex, update, status, problems",
-        [*_STATE, *_SCAN, *_GUARDED, *_PROBLEMS, "POST /{ours}/_bulk", "POST /{index}/_count"],
+        [
+            *[*_STATE, *_SCAN, *_GUARDED, *_PROBLEMS, *_PRESSURE],
+            *["POST /{ours}/_bulk", "POST /{index}/_count"],
+        ],
+    ),
+    Role(
+        "beside",
+        "Crosshatch, reindex --beside and --rollback: a second index is made, filled, changed over to and removed",
+        [
+            *[*_STATE, *_KEPT, *_SCAN, *_GUARDED, *_PROBLEMS, *_PRESSURE, _ALIASES, "POST /{ours}/_update/*"],
+            *["HEAD /{index}", "GET /{index}", "PUT /{index}", "DELETE /{index}", "PUT /{index}/_settings"],
+            *["GET /{index}/_mapping", "PUT /{index}/_mapping", "GET /{index}/_alias", "GET /{index}/_count"],
+            *["GET /_template", "POST /_index_template/_simulate_index/*", "GET /_cluster/health/*"],
+        ],
     ),
     Role(
         "gateway",
@@ -129,7 +152,9 @@ def shape(method: str, path: str) -> str:
     """A request that was sent, in the form of the roles' requests. Raises LookupError for an unknown one."""
     where = "{ours}" if path.startswith("/.crosshatch-") else "{index}"
     for known in _NEEDS:
-        if re.fullmatch(known.replace(" /*", " /[^/_][^/]{0,}").replace("*", "[^/]+"), f"{method} {path}"):
+        if re.fullmatch(
+            known.replace(" /*", " /[^/_][^/]{0,}").replace("*", "[^/]+"), f"{method} {path.partition('?')[0]}"
+        ):
             return known.replace("/*", f"/{where}", 1) if known.split(" ")[1].startswith("/*") else known
     raise LookupError(f"{method} {path} stands in no role; add what it needs to integration/permissions.py")
 
