@@ -35,7 +35,7 @@ def carrying(uuid: str) -> str:
 def link(cluster: Cluster, over: Changeover) -> None:
     """Let documents be carried: both indices get the alias for it."""
     for index, uuid in ((over.source, over.source_uuid), (over.target, over.target_uuid)):
-        change(cluster, "add", index, carrying(uuid), is_hidden=True, is_write_index=True)
+        change(cluster, "add", index, carrying(uuid), is_hidden=True)
 
 
 def unlink(cluster: Cluster, over: Changeover) -> None:
