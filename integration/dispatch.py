@@ -5,10 +5,12 @@ nor held by a worker goes out again. A job sent twice writes the same bytes, so 
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from celery import Celery
+from celery.exceptions import TaskRevokedError
 from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.exceptions import RedisError
@@ -20,6 +22,7 @@ from mappings.errors import (
     CrosshatchError,
     DataError,
     EngineUnavailable,
+    WorkerGaveUp,
     WorkerUnavailable,
 )
 
@@ -28,6 +31,7 @@ STALL = 10.0  # seconds a job may be silent before the workers are asked what be
 SOON = 2.0  # seconds until the second look, which decides
 PATIENCE = 600.0  # seconds without broker, engine or worker before we give up
 TELL = 30.0  # seconds between two messages about the same trouble
+TRIES = 10  # times that a job may break its worker; each but the first finds one record that does
 LATER = 5.0  # seconds until a job that failed is sent again
 _BROKEN = (OperationalError, RedisError)
 _AWAY = {"EngineUnavailable", "ConnectionError", "TimeoutError"}  # by name: of the engine, and of Redis
@@ -46,7 +50,7 @@ class Dispatch:
     """Jobs in, answers out. `waiting` is told what is waited for, `patience` is how long (infinite: for ever).
 
     `retried` are the failures after which a job is sent again; any other is raised. `held` says why no job may be sent
-    now.
+    now. A job that broke its worker is sent again too, and then `give_up` counts its records; without it, that raises.
     """
 
     def __init__(
@@ -59,12 +63,15 @@ class Dispatch:
         patience: float = PATIENCE,
         retried: tuple[type[CrosshatchError], ...] = (EngineUnavailable, BrokerUnavailable),
         held: Callable[[], str | None] = lambda: None,
+        give_up: Callable[[jobs.Job, CrosshatchError], Counts] | None = None,
     ) -> None:
         self._app, self._broker, self._waiting = app, broker, waiting
         self._patience, self._retried, self._held = patience, retried, held
         self._window = AHEAD * workers
         self._unsent: list[tuple[float, jobs.Job]] = []  # with the time before which it must not go
         self._flying: dict[str, _Flight] = {}
+        self._give_up = give_up or _raise
+        self._failures: Counter[str] = Counter()  # of a worker, by job
         self._look = 0.0
         self._told = (0.0, "")
         self._well = time.monotonic()  # when broker and workers last answered
@@ -133,17 +140,26 @@ class Dispatch:
         for task, answer in jobs.answers(self._app, list(self._flying)).items():
             job = self._flying.pop(task).job
             if isinstance(answer, Exception):
-                self._failed(job, _failure(answer))
+                found += self._failed(job, answer)
                 continue
             found.append((job, Counts.read(answer)))
             self._well = self._answered = time.monotonic()
         return found
 
-    def _failed(self, job: jobs.Job, error: CrosshatchError) -> None:
-        if not isinstance(error, self._retried):
+    def _failed(self, job: jobs.Job, came: Exception) -> list[tuple[jobs.Job, Counts]]:
+        """Send a failed job again; the answer in its place where that is of no use."""
+        error = _failure(came)
+        if type(error) is WorkerGaveUp:
+            self._failures[job.id] += 1
+            if self._failures[job.id] >= TRIES:
+                return [(job, self._give_up(job, error))]
+            self._waiting(f"{error}; its {len(job.keys)} records are tried again, one by one")
+        elif not isinstance(error, self._retried):
             raise error
-        self._trouble(error, f"{error}; sending {len(job.keys)} records again", since=self._answered)
+        else:
+            self._trouble(error, f"{error}; sending {len(job.keys)} records again", since=self._answered)
         self._unsent.append((time.monotonic() + LATER, job))
+        return []
 
     def _trouble(self, error: CrosshatchError, message: str, *, since: float | None = None) -> None:
         """Tell what is waited for; raise `error` where it has lasted too long."""
@@ -198,4 +214,10 @@ def _failure(error: object) -> CrosshatchError:
         return error
     if type(error).__name__ in _AWAY:
         return EngineUnavailable(str(error))
-    return DataError(f"a worker gave up on a batch: {type(error).__name__}: {error}; see the worker's log")
+    if isinstance(error, TaskRevokedError):
+        return DataError("a batch was revoked; its records are as they were: run this again")
+    return WorkerGaveUp(f"a worker gave up on a batch: {type(error).__name__}; see the worker's log")
+
+
+def _raise(_: jobs.Job, error: CrosshatchError) -> Counts:
+    raise error

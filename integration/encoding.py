@@ -1,27 +1,27 @@
 """What a worker does with a batch of ids: read, encode or restore, keep, write, and write down what failed."""
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import zip_longest
 from typing import Any, Protocol
 
 from encoders.api import Encoder
-from integration import pictures, problems, records, splice, state, switch
+from integration import problems, records, splice, state, switch
+from integration.code_source import CodeSource
 from integration.counts import Counts
 from integration.engine.client import Cluster
 from integration.jobs import Job
 from integration.manners import Manners
 from integration.settings import Settings
 from integration.store import CodeStore, Kept
-from integration.work import Fetches, Work
+from integration.work import Work
 from integration.writer import GuardedIndex, Key, Outcome, Refusal
-from mappings.errors import CodeLengthError, DataError, EngineUnavailable
+from mappings.errors import CodeLengthError, CrosshatchError, DataError, EngineRefused, EngineUnavailable
 from mappings.fields import OBJECT, StoredCodes
 
 ROUNDS = 6  # a record that the catalogue changes faster than this is left for the next update
-CHUNK = 16  # records whose pictures are held in memory at once
+_log = logging.getLogger(__name__)
 
 
 class Watch(Protocol):
@@ -31,6 +31,10 @@ class Watch(Protocol):
         """Ids of records that a process died of."""
         ...
 
+    def hopeless(self) -> set[str]:
+        """Those of them that a process died of although they were not encoded."""
+        ...
+
     def trying(self, record: str) -> None:
         """Note that `record` is next."""
         ...
@@ -38,6 +42,11 @@ class Watch(Protocol):
     @property
     def again(self) -> bool:
         """Whether the job was delivered before and never ended."""
+        ...
+
+    @property
+    def last(self) -> bool:
+        """Whether the job is not tried again where the engine is too busy now."""
         ...
 
 
@@ -54,16 +63,16 @@ class BatchEncoding:
         manners: Manners | None = None,
     ) -> None:
         self._job, self._known, self._cluster = job, known, cluster
-        self._encoder, self._settings = encoder, settings
         self._manners = manners or Manners(cluster, settings)
         self._index = GuardedIndex(cluster, known.alias, known.profile.versioning)
         bits = known.bundle.bits
-        self._store = CodeStore(cluster, known.store, known.secret, space=known.space, bits=bits)
+        store = CodeStore(cluster, known.store, known.secret, space=known.space, bits=bits)
         self._switch = switch.Switch(cluster, known.index)
-        self._kept: dict[str, Kept] = {}
-        self._fresh: set[str] = set()  # digests encoded by this job
+        self._codes = CodeSource(job, store, encoder, settings, self._switch.check)
         self._tried: set[str] = set()  # records that this job sent a write for
         self._busy: set[str] = set()  # records whose last write the engine was too busy for
+        self._digests: dict[str, str] = {}  # of the records read, as they were last
+        self._culprit = False  # whether a process died of the one record that is tried now
         self._counts = Counts()
         self._problems: list[problems.Problem] = []
         self._solved: list[str] = []
@@ -72,26 +81,58 @@ class BatchEncoding:
         """Encode and write every record of the job. Raises an Unavailable: run it all again then."""
         before = problems.of_records(self._cluster, self._known, [key.id for key in self._job.keys])
         try:
-            self._rounds(watch, before)
+            if watch.again:
+                self._one_by_one(watch, before)
+            else:
+                self._together(watch, before)
         finally:  # what is known of a record that was written must not be lost where another one stops the job
             problems.update(self._cluster, self._known, self._problems, [r for r in self._solved if r in before])
         return self._counts
 
-    def _rounds(self, watch: Watch, before: dict[str, problems.Problem]) -> None:
-        pending: Sequence[Key] = self._job.keys
+    def _together(self, watch: Watch, before: dict[str, problems.Problem]) -> None:
+        try:
+            self._rounds(self._job.keys, before, last=watch.last)
+        except Exception as error:
+            if not _of_a_record(error):
+                raise
+            _log.exception("job %s stopped at an error; its records are tried one by one", self._job.id)
+            self._counts, self._problems, self._solved = Counts(), [], []
+            self._one_by_one(watch, before)
+
+    def _one_by_one(self, watch: Watch, before: dict[str, problems.Problem]) -> None:
+        """What kills the process, or stops at an error that nobody foresaw, must not take the others along."""
+        culprits, hopeless = watch.culprits(), watch.hopeless()
+        for key in self._job.keys:
+            if key.id in hopeless:  # not even its content could be read
+                self._fail(key, "", "gave-up", "worker processes died of it, again and again")
+                continue
+            watch.trying(key.id)
+            self._culprit = key.id in culprits
+            try:
+                self._rounds([key], before, last=watch.last)
+            except Exception as error:
+                if not _of_a_record(error):
+                    raise
+                _log.exception("job %s gives up on a record", self._job.id)
+                self._fail(key, self._digests.get(key.id, ""), "gave-up", f"{type(error).__name__}: {error}")
+
+    def _rounds(self, keys: Sequence[Key], before: dict[str, problems.Problem], *, last: bool) -> None:
+        pending = keys
         for attempt in range(ROUNDS):
             if attempt:
                 time.sleep(min(0.05 * 2**attempt, 2.0))
             self._manners.admit(len(pending), self._switch.check)
             works = self._stale(pending, before)
-            self._obtain(works, watch)
+            self._codes.obtain(works, culprit=self._culprit)
             pending = self._write(works)
             if not pending:
                 break
         for key in pending:
             if key.id not in self._busy:
                 self._fail(key, "", "write-refused", "the catalogue changed it at every try")
-        if self._busy:
+            elif last:
+                self._fail(key, "", "gave-up", "the engine was too busy at every try")
+        if self._busy and not last:
             raise EngineUnavailable(f"the engine was too busy to write {len(self._busy)} records at every try")
 
     def _stale(self, keys: Sequence[Key], before: dict[str, problems.Problem]) -> list[Work]:
@@ -111,16 +152,17 @@ class BatchEncoding:
                 continue
             content = records.read(document, self._known.profile)
             digest = content.digest(self._known.profile, self._known.bundle.digest)
+            self._digests[key.id] = digest
             yield Work(current, content, digest, stored_members(document, self._known.space))
 
     def _is_done(self, work: Work, before: dict[str, problems.Problem]) -> bool:
         """Count a record that already holds the codes of its content."""
         record = work.current.key.id
-        if work.digest in self._fresh:
+        if work.digest in self._codes.fresh:
             if work.members is None or work.members != self._members(work.digest):
                 return False
             # it was so before, or an earlier write of this job arrived although its answer did not
-            self._count(work, self._kept[work.digest], written=record in self._tried)
+            self._count(work, self._codes.kept[work.digest], written=record in self._tried)
             return True
         if not up_to_date(work.members, work.digest, self._known.bundle.bits):
             return False
@@ -131,61 +173,11 @@ class BatchEncoding:
             self._counts.partial[before[record].reason] += 1
         return True
 
-    def _obtain(self, works: Sequence[Work], watch: Watch) -> None:
-        """Fill `_kept` for every digest: from the code store, else from the encoder."""
-        wanted = {work.digest: work for work in works if work.digest not in self._kept}
-        if not self._job.force:
-            kept = self._store.get(list(wanted), touch=True)
-            usable = {d: k for d, k in kept.items() if not (self._job.retry and k.partial)}
-            self._kept.update(usable)
-        missing = [work for digest, work in wanted.items() if digest not in self._kept]
-        new: dict[str, Kept] = {}
-        for chunk, fetched in self._with_pictures(list(_chunks(missing, 1 if watch.again else CHUNK))):
-            self._switch.check()
-            new.update(self._encode(chunk, fetched, watch))
-        self._store.put({digest: kept for digest, kept in new.items() if kept.codes.parts})
-        self._kept.update(new)
-        self._fresh.update(new)
-
-    def _with_pictures(self, chunks: Sequence[Sequence[Work]]) -> Iterator[tuple[Sequence[Work], list[Fetches]]]:
-        """Each chunk with its pictures; the next one's are fetched while the caller encodes this one."""
-        with ThreadPoolExecutor(1) as ahead:
-            coming = ahead.submit(self._fetch, chunks[0]) if chunks else None
-            for chunk, following in zip_longest(chunks, chunks[1:]):
-                fetched = coming.result() if coming else []
-                coming = ahead.submit(self._fetch, following) if following else None
-                yield chunk, fetched
-
-    def _fetch(self, works: Sequence[Work]) -> list[Fetches]:
-        """The pictures of each record of a chunk, fetched side by side."""
-        flat = [reference for work in works for reference in work.content.pictures]
-        fetched = iter(pictures.fetch_all(flat, self._settings))
-        return [[next(fetched) for _ in work.content.pictures] for work in works]
-
-    def _encode(self, works: Sequence[Work], fetched: Sequence[Fetches], watch: Watch) -> dict[str, Kept]:
-        """Codes of a chunk by digest; one record that breaks the encoder does not take the others along."""
-        if watch.again:  # the chunk is one record
-            record = works[0].current.key.id
-            if record in watch.culprits():
-                return {works[0].digest: works[0].unencodable("a worker process died of it")}
-            watch.trying(record)
-        items = [work.item(seen) for work, seen in zip(works, fetched, strict=True)]
-        try:
-            codes = self._encoder().encode(items)
-        except (RuntimeError, ValueError, MemoryError) as error:
-            if len(works) == 1:
-                return {works[0].digest: works[0].unencodable(f"the encoder cannot take it: {error}")}
-            alone: dict[str, Kept] = {}
-            for work, seen in zip(works, fetched, strict=True):
-                alone.update(self._encode([work], [seen], watch))
-            return alone
-        return {w.digest: w.kept(c, seen) for w, c, seen in zip(works, codes, fetched, strict=True)}
-
     def _write(self, works: Sequence[Work]) -> list[Key]:
         """Write what changed; return the keys that must be read again."""
         puts: list[tuple[Work, bytes]] = []
         for work in works:
-            kept = self._kept[work.digest]
+            kept = self._codes.kept[work.digest]
             members = self._members(work.digest)
             if members == work.members:
                 self._count(work, kept, written=False)
@@ -212,12 +204,12 @@ class BatchEncoding:
             elif isinstance(outcome, Refusal):
                 self._fail(work.current.key, work.digest, "write-refused", outcome.reason)
             else:
-                self._count(work, self._kept[work.digest], proven=outcome is not Outcome.UNPROVEN)
+                self._count(work, self._codes.kept[work.digest], proven=outcome is not Outcome.UNPROVEN)
         return again
 
     def _members(self, digest: str) -> dict[str, Any] | None:
         """What is to lie in a document of this content; None where it has no code at all."""
-        codes = self._kept[digest].codes
+        codes = self._codes.kept[digest].codes
         return {**codes.members(), "source": digest} if codes.parts else None
 
     def _count(self, work: Work, kept: Kept, *, written: bool = True, proven: bool = True) -> None:
@@ -232,7 +224,7 @@ class BatchEncoding:
                 return
         else:
             self._solved.append(key.id)
-        if work.digest in self._fresh and (written or self._job.force):
+        if work.digest in self._codes.fresh and (written or self._job.force):
             self._counts.encoded += 1
         elif not written:
             self._counts.unchanged += 1
@@ -242,6 +234,13 @@ class BatchEncoding:
     def _fail(self, key: Key, digest: str, reason: str, message: str) -> None:
         self._counts.failed[reason] += 1
         self._problems.append(problems.Problem(key.id, key.routing, digest, True, {"record": (reason, message)}))
+
+
+def _of_a_record(error: Exception) -> bool:
+    """Whether `error` may be due to one record: nobody foresaw it, or the engine refused what was sent."""
+    if isinstance(error, EngineRefused):
+        return error.status not in (401, 403)
+    return not isinstance(error, CrosshatchError)
 
 
 def stored_members(document: Any, space: str) -> dict[str, Any] | None:
@@ -259,8 +258,3 @@ def up_to_date(members: dict[str, Any] | None, digest: str, bits: int) -> bool:
         return bool(StoredCodes.read(members, bits).parts)
     except CodeLengthError:
         return False
-
-
-def _chunks(works: Sequence[Work], size: int) -> Iterator[Sequence[Work]]:
-    for start in range(0, len(works), size):
-        yield works[start : start + size]

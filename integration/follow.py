@@ -18,6 +18,7 @@ from integration.dispatch import Dispatch
 from integration.engine.client import Cluster
 from integration.lease import BEAT, Lease
 from integration.lines import Line, Shard, Sweep
+from integration.manners import Manners
 from integration.outstanding import Outstanding
 from integration.pace import Pace
 from integration.reindex import Mode, batches, is_work
@@ -55,7 +56,15 @@ class Follower:
         self._known = _found(reattach.current(cluster, name), name)
         self._lease = Lease(cluster, self._known.index)
         app, broker = jobs.queue_app(broker_url), jobs.check_broker(broker_url)
-        dispatch = Dispatch(app, broker, tell, patience=math.inf, retried=(CrosshatchError,))
+        dispatch = Dispatch(
+            app,
+            broker,
+            tell,
+            patience=math.inf,
+            retried=(CrosshatchError,),
+            held=Manners(cluster, settings).held,
+            give_up=lambda job, error: problems.give_up(cluster, self._known, job.keys, str(error)),
+        )
         self._outstanding = Outstanding(dispatch)
         self._mode = Mode(retry=retry)
         self._before: Mapping[str, Any] | None = None  # what the last follower knew

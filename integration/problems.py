@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 
 from integration import state
+from integration.counts import Counts
 from integration.engine.client import Cluster
+from integration.writer import Key
 from mappings.errors import EngineUnavailable, UnknownIndexError
 
 PAGE = 1000
@@ -40,6 +42,11 @@ class Problem:
         """The reason that is counted."""
         return next(iter(self.parts.values()))[0]
 
+    @property
+    def reasons(self) -> set[str]:
+        """All of them."""
+        return {reason for reason, _ in self.parts.values()}
+
 
 def update(cluster: Cluster, known: state.Attached, problems: Iterable[Problem], solved: Iterable[str]) -> None:
     """Keep `problems`, and drop those of the records `solved`. Raises EngineUnavailable."""
@@ -64,6 +71,14 @@ def update(cluster: Cluster, known: state.Attached, problems: Iterable[Problem],
         refused = [item["error"] for entry in answer["items"] for item in entry.values() if "error" in item]
         if refused:
             raise EngineUnavailable(f"problems of {known.index} cannot be written down: {refused[0].get('reason')}")
+
+
+def give_up(cluster: Cluster, known: state.Attached, keys: Sequence[Key], why: str) -> Counts:
+    """Write down records whose job could not be ended; the next `update` tries them again, as their source is none."""
+    update(cluster, known, [Problem(k.id, k.routing, "", True, {"record": ("gave-up", why)}) for k in keys], [])
+    counts = Counts()
+    counts.failed["gave-up"] = len(keys)
+    return counts
 
 
 def of_records(cluster: Cluster, known: state.Attached, records: Sequence[str]) -> dict[str, Problem]:

@@ -4,11 +4,11 @@ import json
 import tempfile
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from integration import jobs, scan, state, switch
+from integration import jobs, problems, scan, state, switch
 from integration.counts import Counts
 from integration.dispatch import PATIENCE, Dispatch
 from integration.engine.client import Cluster
@@ -54,24 +54,56 @@ def run(
     Raises SwitchedOff, BrokerUnavailable, WorkerUnavailable and EngineUnavailable (what was written stays), and
     DataError where the engine or a worker refuses the whole work.
     """
-    switch.check(cluster, known.index)
-    broker = jobs.check_broker(broker_url)
-    app = jobs.queue_app(broker_url)
-    workers = len(jobs.live_workers(app))
-    if not workers:
-        raise WorkerUnavailable("no worker answers; start one with `crosshatch worker`, then run this again")
+    dispatch = _dispatch(cluster, known, broker_url, settings, progress)
     counts = Counts()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
         total = _spool_patiently(cluster, known, mode, spool, counts, progress)
         progress.started(total)
         spool.seek(0)
         keys = (Key(*json.loads(line)) for line in spool)
-        held = Manners(cluster, settings).held
-        dispatch = Dispatch(app, broker, progress.waiting, workers=workers, held=held)
-        for _, answer in dispatch.run(batches(keys, known, settings.batch, mode)):
-            counts.add(answer)
-            progress.advanced(counts)
+        _add_up(dispatch, batches(keys, known, settings.batch, mode), counts, progress)
     return counts
+
+
+def retry(
+    cluster: Cluster,
+    known: state.Attached,
+    broker_url: str,
+    settings: Settings,
+    keys: Sequence[Key],
+    progress: Progress,
+) -> Counts:
+    """Try these records again, whatever was known of them. Errors as `run`."""
+    dispatch = _dispatch(cluster, known, broker_url, settings, progress)
+    counts = Counts()
+    progress.started(len(keys))
+    _add_up(dispatch, batches(keys, known, settings.batch, Mode(retry=True)), counts, progress)
+    return counts
+
+
+def _dispatch(
+    cluster: Cluster, known: state.Attached, broker_url: str, settings: Settings, progress: Progress
+) -> Dispatch:
+    switch.check(cluster, known.index)
+    broker = jobs.check_broker(broker_url)
+    app = jobs.queue_app(broker_url)
+    workers = len(jobs.live_workers(app))
+    if not workers:
+        raise WorkerUnavailable("no worker answers; start one with `crosshatch worker`, then run this again")
+    return Dispatch(
+        app,
+        broker,
+        progress.waiting,
+        workers=workers,
+        held=Manners(cluster, settings).held,
+        give_up=lambda job, error: problems.give_up(cluster, known, job.keys, str(error)),
+    )
+
+
+def _add_up(dispatch: Dispatch, wanted: Iterator[jobs.Job], counts: Counts, progress: Progress) -> None:
+    for _, answer in dispatch.run(wanted):
+        counts.add(answer)
+        progress.advanced(counts)
 
 
 def dry_run(cluster: Cluster, known: state.Attached, mode: Mode, progress: Progress) -> Counts:

@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     follow_scan: float = Field(
         24.0, description="hours between two full digest scans of `update --follow`", gt=0, allow_inf_nan=False
     )
+    log: Literal["text", "json"] = Field("text", description="how workers and `update --follow` log: text or json")
     write_rate: float | None = Field(
         None, description="documents written a second, over all workers of a cluster", gt=0, allow_inf_nan=False
     )

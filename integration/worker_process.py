@@ -42,6 +42,7 @@ def environment(settings: Settings, services: Services) -> dict[str, str]:
         "CROSSHATCH_PICTURE_ROOTS": os.pathsep.join(map(str, settings.picture_roots)),
         "CROSSHATCH_PICTURE_HOSTS": ",".join(settings.picture_hosts),
         "CROSSHATCH_DEVICE": settings.device,
+        "CROSSHATCH_LOG": settings.log,
         "CROSSHATCH_WRITE_RATE": "" if settings.write_rate is None else str(settings.write_rate),
         "CROSSHATCH_QUIET_HOURS": ",".join(map(str, settings.quiet_hours)),
         "CROSSHATCH_HEAP_LIMIT": str(settings.heap_limit),

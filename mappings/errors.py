@@ -17,6 +17,7 @@ Each message says what came, what was expected and what to do.
     │   ├── AttachRefused          a check refused                 1       409
     │   ├── RecordError            one record, with a reason       1       422
     │   ├── WriteRefused           the engine blocks writes        1       409
+    │   ├── WorkerGaveUp           time limit, unknown error       1       409
     │   └── EngineRefused          any other refusal of the engine 1       (the engine's)
     └── Unavailable           try again later                     75       503
         ├── EngineUnavailable      OpenSearch does not answer     75       503
@@ -102,6 +103,10 @@ class WriteRefused(DataError):
     """The engine refuses a write that retrying does not cure (read-only index, strict mapping, full disk)."""
 
 
+class WorkerGaveUp(DataError):
+    """A worker stopped at a batch again and again, by its time limit or by an error that nobody foresaw."""
+
+
 class RecordError(DataError):
     """One record, or one part of it, cannot be encoded.
 
@@ -120,17 +125,26 @@ class RecordError(DataError):
         return str(self.args[1])
 
 
-REASONS = (
-    "no-content",
-    "picture-missing",
-    "picture-unreadable",
-    "picture-too-large",
-    "picture-forbidden",
-    "picture-timeout",
-    "text-unreadable",
-    "write-refused",
-    "gone",
-)
+# what each reason means, and what to do; `crosshatch problems` prints it
+EXPLANATIONS = {
+    "no-content": "The profile's fields hold neither text nor pictures: fill the record, or name other fields in the "
+    "target profile.",
+    "picture-missing": "The address or file of a picture is not there (404, no such file): mend the reference.",
+    "picture-unreadable": "What came is no picture, or a damaged one: replace the file.",
+    "picture-too-large": "A picture is larger than CROSSHATCH_PICTURE_MAX_BYTES or CROSSHATCH_PICTURE_MAX_PIXELS: "
+    "raise the limit, or offer a smaller one.",
+    "picture-forbidden": "A picture lies where we may not look: see CROSSHATCH_PICTURE_HOSTS and "
+    "CROSSHATCH_PICTURE_ROOTS, or the server's own refusal.",
+    "picture-timeout": "The picture's server was too slow: retry later, or raise CROSSHATCH_PICTURE_TIMEOUT.",
+    "text-unreadable": "The text cannot be read or encoded: look at the record's own data (JSON, MARC, encoding).",
+    "write-refused": "The engine refused the record with its codes: its own words say why; lift the block or limit.",
+    "gave-up": "The work stopped at this record (a process died, ran out of time, or met an unforeseen error): "
+    "retry; if it comes again, see the worker's log and report it.",
+    "maybe-overwritten": "The library system may have written the record in the instant of our write, at the same "
+    "version: index it again from there; `--retry` drops this notice.",
+    "gone": "The record was deleted while it was encoded: nothing to do.",
+}
+REASONS = tuple(EXPLANATIONS)
 
 
 class EngineRefused(DataError):

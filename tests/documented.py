@@ -51,7 +51,7 @@ def _option(option: click.Option, ctx: click.Context) -> str:
     longest = max(option.opts, key=len)
     kinds = {"integer": "N", "integer range": "N", "float": "X", "text": option.name or ""}
     value = option.metavar or kinds.get(option.type.name, option.make_metavar(ctx)).upper()
-    if isinstance(option.type, click.Choice):
+    if isinstance(option.type, click.Choice) and not option.metavar:
         value = "|".join(map(str, option.type.choices))
     return f"`{longest}`" if option.is_flag or option.count else f"`{longest} {value}`"
 

@@ -19,14 +19,15 @@ def main() -> None:
         sys.exit(_supervise(devices, wanted))
     os.environ["CROSSHATCH_DEVICE"] = devices[0]
     try:
-        from workers.app import app  # reads the settings, so after the device is set
+        from workers.app import SETTINGS, app  # reads the settings, so after the device is set
     except CrosshatchError as error:
         sys.stderr.write(f"crosshatch: {error}\n")
         sys.exit(error.exit_code)
     name = f"crosshatch-{devices[0].replace(':', '')}-{os.getpid()}@%h"
     options = {"pool": "prefork", "concurrency": wanted.processes, "queues": wanted.queue, "hostname": name}
     chosen = [f"--{option}={value}" for option, value in {**options, "loglevel": wanted.loglevel}.items()]
-    app.worker_main(["worker", *chosen, "--without-gossip", "--without-mingle"])
+    quiet = ["--quiet"] if SETTINGS.log == "json" else []  # no banner among the lines
+    app.worker_main([*quiet, "worker", *chosen, "--without-gossip", "--without-mingle"])
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,14 +1,15 @@
 """The tasks: each finds what it needs and calls the function that does the work."""
 
 import base64
+import logging
 from typing import Any
 
 from celery import Task
 from celery.exceptions import Ignore
-from celery.signals import worker_process_init
+from celery.signals import setup_logging, worker_process_init
 
 from encoders.api import Item
-from integration import jobs, state
+from integration import jobs, logs, state
 from integration.counts import Counts
 from integration.encoding import BatchEncoding
 from integration.manners import LATER
@@ -18,10 +19,17 @@ from workers import process
 from workers.app import SETTINGS, app
 from workers.watch import JobWatch
 
+_log = logging.getLogger(__name__)
+
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _started(**_: object) -> None:
     process.bind_to_parent()
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator]
+def _logs(loglevel: int | None = None, **_: object) -> None:
+    logs.configure(SETTINGS.log, loglevel or logging.INFO)
 
 
 @app.task(  # type: ignore[untyped-decorator]
@@ -35,7 +43,7 @@ def _started(**_: object) -> None:
 def encode_batch(task: Task, job: dict[str, Any]) -> dict[str, Any]:
     """Encode these records and write their codes; running it twice writes the same bytes."""
     work = jobs.Job.read(job)
-    watch = JobWatch(process.broker(), work.id)
+    watch = JobWatch(process.broker(), work.id, last=task.request.retries >= task.max_retries)
     ended = watch.ended()
     if ended is not None:
         return ended
@@ -43,12 +51,15 @@ def encode_batch(task: Task, job: dict[str, Any]) -> dict[str, Any]:
     try:
         answer = _encoded(work, watch).message()
     except HeldBack as error:
+        _log.info("batch put back: %s", str(error), extra={"index": work.index, "job": work.id})
         watch.give_up()
         raise _put_back(task, error) from error
-    except CrosshatchError:
+    except CrosshatchError as error:
+        _log.warning("batch stopped: %s", error, extra={"index": work.index, "job": work.id})
         watch.give_up()
         raise
     watch.end(answer)
+    _log.info("batch done", extra={"index": work.index, "job": work.id, "counts": answer})
     return answer
 
 

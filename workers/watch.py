@@ -11,9 +11,10 @@ KEEP = 24 * 3600  # seconds; longer than any delivery can be late
 class JobWatch:
     """The `integration.encoding.Watch` of one job."""
 
-    def __init__(self, broker: Redis, job: str) -> None:
-        self._broker = broker
-        self._done, self._begun, self._died = (f"crosshatch:job:{job}:{name}" for name in ("done", "begun", "died"))
+    def __init__(self, broker: Redis, job: str, *, last: bool = False) -> None:
+        self._broker, self.last = broker, last
+        names = ("done", "begun", "died", "hopeless")
+        self._done, self._begun, self._died, self._hopeless = (f"crosshatch:job:{job}:{name}" for name in names)
         self.again = False
 
     def ended(self) -> dict[str, Any] | None:
@@ -27,12 +28,17 @@ class JobWatch:
         self._broker.expire(self._begun, KEEP)
         self.again = before is not None
         if before:
-            self._broker.sadd(self._died, before)
-            self._broker.expire(self._died, KEEP)
+            for key in (self._hopeless, self._died) if before in self.culprits() else (self._died,):
+                self._broker.sadd(key, before)
+                self._broker.expire(key, KEEP)
 
     def culprits(self) -> set[str]:
         """Ids of records that a process died of."""
         return {str(record) for record in self._broker.smembers(self._died)}
+
+    def hopeless(self) -> set[str]:
+        """Those that a process died of a second time, when they were only read."""
+        return {str(record) for record in self._broker.smembers(self._hopeless)}
 
     def trying(self, record: str) -> None:
         """Note that `record` is next."""
@@ -45,4 +51,4 @@ class JobWatch:
     def end(self, answer: dict[str, Any]) -> None:
         """The job ran to its end."""
         self._broker.set(self._done, json.dumps(answer), ex=KEEP)
-        self._broker.delete(self._begun, self._died)
+        self._broker.delete(self._begun, self._died, self._hopeless)

@@ -19,7 +19,7 @@ COMMANDS = {
     "load": "load",
     "off": "switch",
     "on": "switch",
-    "problems": "status",
+    "problems": "problems",
     "reindex": "reindex",
     "roles": "roles",
     "search": "search",

@@ -118,7 +118,7 @@ def _run(index: str, space: str | None, mode: reindexing.Mode, *, dry_run: bool,
             counts = reindexing.dry_run(connection, known, mode, Bar(shown))
         else:
             counts = reindexing.run(connection, known, broker_url(settings), settings, mode, Bar(shown))
-    _tell(counts, time.monotonic() - begun, dry_run=dry_run, as_json=as_json)
+    tell(counts, time.monotonic() - begun, dry_run=dry_run, as_json=as_json)
 
 
 def _known(connection: Cluster, index: str, *, dry_run: bool) -> state.Attached:
@@ -132,7 +132,8 @@ def _encode(mode: reindexing.Mode, connection: Cluster, settings: Settings, know
         return reindexing.run(connection, known, broker_url(settings), settings, mode, Bar(shown))
 
 
-def _tell(counts: Counts, seconds: float, *, dry_run: bool, as_json: bool) -> None:
+def tell(counts: Counts, seconds: float, *, dry_run: bool, as_json: bool) -> None:
+    """Print what became of the records. Raises DataError where every one failed."""
     result = {**counts.message(), "seconds": round(seconds, 3)}
     if as_json:
         print_json(result | ({"dry_run": True} if dry_run else {}))

@@ -1,15 +1,12 @@
-"""`crosshatch status` and `crosshatch problems`."""
+"""`crosshatch status`."""
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from integration import problems as troubles
 from integration import state
 from integration import status as standing
 from integration.cli.door import as_json, cluster, print_json
-
-SHOWN = 100
 
 
 @click.command()
@@ -40,23 +37,3 @@ def status(index: str, as_json: bool) -> None:
     if result["off"]:
         table.add_row("switched off", f"since {result['off']['since']} by {result['off']['by']}")
     Console().print(table)
-
-
-@click.command()
-@click.argument("index")
-@as_json
-def problems(index: str, as_json: bool) -> None:
-    """List the records of INDEX that have no code, or lack a part, and why. `update --retry` tries them again."""
-    with cluster() as (_, connection):
-        found = list(troubles.every(connection, state.attached(connection, index)))
-    if as_json:
-        rows = [{"id": p.record, "failed": p.failed, "parts": {n: list(w) for n, w in p.parts.items()}} for p in found]
-        print_json({"problems": rows})
-        return
-    table = Table("record", "", "part", "reason", "what to know", title=f"{len(found)} records with problems")
-    for problem in found[:SHOWN]:
-        for part, (reason, message) in problem.parts.items():
-            table.add_row(problem.record, "failed" if problem.failed else "partial", part, reason, message)
-    Console().print(table)
-    if len(found) > SHOWN:
-        click.echo(f"and {len(found) - SHOWN} more; --json lists them all")

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from integration import encoding, problems, state, store
+from encoders.api import Encoder
+from integration import encoding, manners, problems, state, store
 from integration.counts import Counts
 from integration.encoding import BatchEncoding, stored_members, up_to_date
 from integration.jobs import Job
 from integration.settings import Settings
 from integration.state import Attached, Bundle
-from integration.writer import Key
+from integration.writer import Key, Outcome
+from mappings.errors import BundleError, EngineRefused, EngineUnavailable
 from mappings.fields import StoredCodes
 from mappings.profile import TargetProfile
 from tests.integration.fakes import FakeCluster
@@ -30,12 +32,22 @@ GOOD, BROKEN = (base64.b64encode(data).decode() for data in (b"a picture", b"bro
 class Watch:
     """A job's memory, as `workers.watch` keeps it in Redis."""
 
-    def __init__(self, *, again: bool = False, culprits: frozenset[str] = frozenset()) -> None:
-        self.again, self._culprits = again, culprits
+    def __init__(
+        self,
+        *,
+        again: bool = False,
+        last: bool = False,
+        culprits: frozenset[str] = frozenset(),
+        hopeless: frozenset[str] = frozenset(),
+    ) -> None:
+        self.again, self.last, self._culprits, self._hopeless = again, last, culprits, hopeless
         self.tried: list[str] = []
 
     def culprits(self) -> set[str]:
         return set(self._culprits)
+
+    def hopeless(self) -> set[str]:
+        return set(self._hopeless)
 
     def trying(self, record: str) -> None:
         self.tried.append(record)
@@ -216,8 +228,93 @@ def test_a_job_that_killed_its_process_goes_record_by_record_past_the_culprit(cl
     watch = Watch(again=True, culprits=frozenset("b"))
     counts = encode(cluster, *"abc", watch=watch)
     assert (counts.encoded, counts.failed) == (2, {"text-unreadable": 1})
-    assert watch.tried == ["a", "c"]
+    assert watch.tried == ["a", "b", "c"]
     assert known_problems(cluster, "b")["b"].parts["record"][1] == "a worker process died of it"
+
+
+def test_a_record_that_kills_when_it_is_only_read_is_not_read_again(cluster: FakeCluster) -> None:
+    for record in "abc":
+        cluster.put("biblios", record, document(title=record))
+    watch = Watch(again=True, culprits=frozenset("b"), hopeless=frozenset("b"))
+    counts = encode(cluster, *"abc", watch=watch)
+    assert (counts.encoded, counts.failed) == (2, {"gave-up": 1})
+    assert watch.tried == ["a", "c"]
+
+
+def test_an_error_that_nobody_foresaw_is_the_trouble_of_one_record(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever it comes from: here, from the splicing of one document."""
+    put = encoding.splice.put
+
+    def broken(source: bytes, *rest: Any) -> bytes:
+        if b"odd" in source:
+            raise KeyError("a title of the catalogue")
+        return put(source, *rest)
+
+    for record, title in zip("abc", ("one", "odd", "three"), strict=True):
+        cluster.put("biblios", record, document(title=title))
+    monkeypatch.setattr(encoding.splice, "put", broken)
+    counts = encode(cluster, *"abc")
+    assert (counts.encoded, counts.failed) == (2, {"gave-up": 1})
+    problem = known_problems(cluster, "b")["b"]
+    assert problem.parts["record"] == ("gave-up", "KeyError: 'a title of the catalogue'")
+    assert problem.source, "its content is known, so it is not tried again until that changes"
+
+
+def test_an_engine_that_refuses_one_record_does_not_stop_the_others(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = EngineRefused(400, "mapper_parsing_exception", "no", "POST /_bulk")
+    put = store.CodeStore.put
+
+    def picky(self: store.CodeStore, entries: Any) -> None:
+        if any(kept.codes.text == code_of(b"odd") for kept in entries.values()):
+            raise refused
+        put(self, entries)
+
+    for record, title in zip("abc", ("one", "odd", "three"), strict=True):
+        cluster.put("biblios", record, document(title=title))
+    monkeypatch.setattr(store.CodeStore, "put", picky)
+    counts = encode(cluster, *"abc")
+    assert (counts.encoded, counts.failed) == (2, {"gave-up": 1})
+
+
+@pytest.mark.parametrize("error", [EngineUnavailable("away"), EngineRefused(403, "security_exception", "no", "GET /")])
+def test_what_is_no_records_fault_stops_the_job(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def away(*_: object) -> None:
+        raise error
+
+    cluster.put("biblios", "a", document(title="a"))
+    monkeypatch.setattr(store.CodeStore, "put", away)
+    with pytest.raises(type(error)):
+        encode(cluster, "a")
+    assert known_problems(cluster, "a") == {}
+
+
+def test_an_encoder_that_cannot_be_loaded_is_no_records_fault(cluster: FakeCluster) -> None:
+    def broken() -> Encoder:
+        raise OSError("no such device")
+
+    cluster.put("biblios", "a", document(title="a"))
+    job = Job("j", "biblios", KNOWN.uuid, "s_1", (Key("a"),))
+    with pytest.raises(BundleError, match="the encoder cannot be loaded: OSError: no such device"):
+        BatchEncoding(job, KNOWN, cluster.as_cluster(), broken, Settings()).run(Watch())
+
+
+def test_an_engine_that_stays_busy_ends_with_the_records_listed(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoding.GuardedIndex, "write", lambda _, puts: [Outcome.BUSY] * len(puts))
+    monkeypatch.setattr(manners, "FIRST", 0.0)
+    cluster.put("biblios", "a", document(title="a"))
+    with pytest.raises(EngineUnavailable, match="too busy to write 1 records"):
+        encode(cluster, "a")
+    assert known_problems(cluster, "a") == {}
+    assert encode(cluster, "a", watch=Watch(last=True)).failed == {"gave-up": 1}
+    assert known_problems(cluster, "a")["a"].source == "", "the next update tries again"
 
 
 def test_another_bundle_makes_codes_stale_and_the_store_does_not_mix_them(cluster: FakeCluster) -> None:

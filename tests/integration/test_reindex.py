@@ -1,10 +1,12 @@
 """Sending jobs and waiting for them: what is lost is sent again, what fails surfaces, nobody waits for ever."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from billiard.exceptions import TimeLimitExceeded
+from celery.exceptions import TaskRevokedError
 from kombu.exceptions import OperationalError
 
 from integration import dispatch, jobs, reindex, scan
@@ -253,9 +255,9 @@ def test_workers_that_stay_away_end_the_run(farm: Farm, judge: Callable[..., Non
         (EngineUnavailable("down"), EngineUnavailable, "down"),
         (EngineRefused(400, "x", "y", "PUT a"), EngineRefused, "OpenSearch refused PUT a: 400 x: y"),
         (type("EngineUnavailable", (Exception,), {})("down"), EngineUnavailable, "down"),
-        (KeyError("title"), DataError, "a worker gave up on a batch: KeyError: 'title'; see the worker's log"),
+        (TaskRevokedError("x"), DataError, "a batch was revoked; its records are as they were: run this again"),
     ],
-    ids=["ours", "refusal", "by name", "a mistake"],
+    ids=["ours", "refusal", "by name", "revoked"],
 )
 def test_a_failed_job_surfaces(
     farm: Farm, judge: Callable[..., None], failure: Exception, kind: type[CrosshatchError], said: str
@@ -266,6 +268,34 @@ def test_a_failed_job_surfaces(
         run()
     assert type(raised.value) is kind
     assert str(raised.value) == said
+
+
+def test_a_job_that_breaks_its_worker_does_not_end_the_run(
+    farm: Farm, judge: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is sent again as the same job, so that workers know it; in the end its records are listed."""
+    judge(*stale(6))
+    listed: list[str] = []
+
+    def give_up(_: object, __: object, keys: Sequence[Key], why: str) -> Counts:
+        listed.extend([*(key.id for key in keys), why])
+        return Counts(failed=Counter({"gave-up": len(keys)}))
+
+    def work(job: Job) -> Any:
+        bad = any(key.id == "r2" for key in job.keys)
+        return TimeLimitExceeded(900) if bad else Counts(encoded=len(job.keys)).message()
+
+    monkeypatch.setattr(reindex.problems, "give_up", give_up)
+    farm.work = work
+    counts = run()
+    assert counts.documents == 6
+    bad = next(job for job in farm.sent if any(key.id == "r2" for key in job.keys))
+    assert counts.failed == {"gave-up": len(bad.keys)}
+    assert farm.times[bad.id] == dispatch.TRIES
+    assert listed == [
+        *(key.id for key in bad.keys),
+        "a worker gave up on a batch: TimeLimitExceeded; see the worker's log",
+    ]
 
 
 @pytest.mark.parametrize("back", [True, False])

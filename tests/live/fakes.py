@@ -43,6 +43,11 @@ class NoWatch:
     """A job delivered for the first time."""
 
     again = False
+    last = False
+
+    def hopeless(self) -> set[str]:
+        """Nobody died twice."""
+        return set()
 
     def culprits(self) -> set[str]:
         """Nobody died."""

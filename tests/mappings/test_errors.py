@@ -37,7 +37,7 @@ def test_a_reason_outside_the_list_is_a_mistake_of_ours() -> None:
     with pytest.raises(ValueError, match="unknown reason 'odd'; there are: no-content, picture-missing") as raised:
         RecordError("odd", "x")
     assert not isinstance(raised.value, CrosshatchError)
-    assert len(set(REASONS)) == len(REASONS) == 9
+    assert len(set(REASONS)) == len(REASONS) == 11
 
 
 def test_an_engines_refusal_says_what_was_asked_and_what_came() -> None:

@@ -85,7 +85,12 @@ def test_a_record_that_kills_two_workers_is_the_culprit(redis: FakeRedis) -> Non
     fourth = delivery(redis)
     fourth.begin()
     assert fourth.culprits() == {"r2", "r7"}
-    fourth.end({})
+    assert fourth.hopeless() == set()
+    fourth.trying("r7")
+    fifth = delivery(redis)
+    fifth.begin()
+    assert fifth.hopeless() == {"r7"}, "it died of it although it did not encode it"
+    fifth.end({})
     assert redis.sets == {}
 
 
