@@ -85,9 +85,14 @@ class BatchEncoding:
                 self._one_by_one(watch, before)
             else:
                 self._together(watch, before)
-        finally:  # what is known of a record that was written must not be lost where another one stops the job
-            problems.update(self._cluster, self._known, self._problems, [r for r in self._solved if r in before])
+        finally:
+            self._write_down(before)
         return self._counts
+
+    def _write_down(self, before: dict[str, problems.Problem]) -> None:
+        """What is known of a record that was written must not be lost where another one stops the job."""
+        problems.update(self._cluster, self._known, self._problems, [r for r in self._solved if r in before])
+        self._problems, self._solved = [], []
 
     def _together(self, watch: Watch, before: dict[str, problems.Problem]) -> None:
         try:
@@ -106,6 +111,7 @@ class BatchEncoding:
             if key.id in hopeless:  # not even its content could be read
                 self._fail(key, "", "gave-up", "worker processes died of it, again and again")
                 continue
+            self._write_down(before)
             watch.trying(key.id)
             self._culprit = key.id in culprits
             try:

@@ -232,6 +232,25 @@ def test_a_job_that_killed_its_process_goes_record_by_record_past_the_culprit(cl
     assert known_problems(cluster, "b")["b"].parts["record"][1] == "a worker process died of it"
 
 
+def test_what_is_known_of_a_record_outlives_the_process_that_the_next_one_kills(cluster: FakeCluster) -> None:
+    class Killed(Watch):
+        def trying(self, record: str) -> None:
+            if record == "b":
+                raise SystemExit
+
+    cluster.put("biblios", "a", document(title="one", cover=[BROKEN]))
+    cluster.put("biblios", "b", document(title="two"))
+    with pytest.raises(SystemExit):
+        encode(cluster, *"ab", watch=Killed(again=True))
+    assert known_problems(cluster, "a")["a"].reason == "picture-unreadable"
+    counts = encode(cluster, *"ab", watch=Watch(again=True, culprits=frozenset("b")))
+    assert (counts.unchanged, counts.partial, counts.failed) == (
+        1,
+        {"picture-unreadable": 1},
+        {"text-unreadable": 1},
+    )
+
+
 def test_a_record_that_kills_when_it_is_only_read_is_not_read_again(cluster: FakeCluster) -> None:
     for record in "abc":
         cluster.put("biblios", record, document(title=record))
