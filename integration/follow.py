@@ -7,19 +7,17 @@ digest scan is the same reading from the start; it runs beside, where no waterma
 """
 
 import contextlib
-import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from integration import jobs, lines, problems, reattach, scan, state, switch, watermarks
-from integration.dispatch import Dispatch
 from integration.engine.client import Cluster
 from integration.lease import BEAT, Lease
 from integration.lines import Line, Shard, Sweep
 from integration.manners import Manners
-from integration.outstanding import Outstanding
+from integration.outstanding import Outstanding, endless
 from integration.pace import Pace
 from integration.reindex import Mode, batches, is_work
 from integration.rollcall import RollCall
@@ -56,16 +54,8 @@ class Follower:
         self._known = _found(reattach.current(cluster, name), name)
         self._lease = Lease(cluster, self._known.index)
         app, broker = jobs.queue_app(broker_url), jobs.check_broker(broker_url)
-        dispatch = Dispatch(
-            app,
-            broker,
-            tell,
-            patience=math.inf,
-            retried=(CrosshatchError,),
-            held=Manners(cluster, settings).held,
-            give_up=lambda job, error: problems.give_up(cluster, self._known, job.keys, str(error)),
-        )
-        self._outstanding = Outstanding(dispatch)
+        held = Manners(cluster, settings).held
+        self._outstanding = Outstanding(endless(app, broker, tell, held, cluster, lambda: self._known))
         self._mode = Mode(retry=retry)
         self._before: Mapping[str, Any] | None = None  # what the last follower knew
         self._shards: dict[int, Shard] = {}

@@ -1,12 +1,39 @@
 """Stale records that were found and are not answered yet: jobs by the sweep that found them, sent as there is room."""
 
+import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from celery import Celery
+from redis import Redis
+
+from integration import problems, state
 from integration.counts import Counts
 from integration.dispatch import Dispatch
+from integration.engine.client import Cluster
 from integration.jobs import Job
 from integration.lines import Sweep
+from mappings.errors import CrosshatchError
+
+
+def endless(
+    app: Celery,
+    broker: Redis,
+    tell: Callable[[str], None],
+    held: Callable[[], str | None],
+    cluster: Cluster,
+    known: Callable[[], state.Attached],
+) -> Dispatch:
+    """A dispatch that waits for ever for what is away, and lists the records of a job that breaks every worker."""
+    return Dispatch(
+        app,
+        broker,
+        tell,
+        patience=math.inf,
+        retried=(CrosshatchError,),
+        held=held,
+        give_up=lambda job, error: problems.give_up(cluster, known(), job.keys, str(error)),
+    )
 
 
 class Outstanding:
