@@ -27,11 +27,10 @@ def limits(cluster: Cluster, name: str) -> str | None:
         path = f"/{part(name)}/_update/crosshatch-sees-whole-documents"
         cluster.request("POST", path, params=params, body={"doc": {}})
     except EngineRefused as error:
-        if error.kind != "security_exception":
-            return None
-        if error.status == 403:
+        if error.status in (401, 403):  # of the security plugin, or of whatever stands before the cluster
             return f"the account may not use _update, so it cannot be known what it sees ({error.reason})"
-        return f"the account does not see whole documents ({error.reason})"
+        if error.kind == "security_exception":
+            return f"the account does not see whole documents ({error.reason})"
     except (UnknownIndexError, WriteRefused):  # no alias, or a block, which security would have forestalled
         return None
     return None

@@ -106,7 +106,8 @@ ROLES = (
             *[*_STATE, *_KEPT, *_SCAN, *_GUARDED, *_PROBLEMS, *_DOCTOR, *_PRESSURE, _ALIASES],
             *["HEAD /{index}", "GET /{index}", "GET /{index}/_alias", "GET /{index}/_count", "POST /{index}/_count"],
             *["GET /{index}/_mapping", "PUT /{index}/_mapping", "GET /_scripts/*", "PUT /_scripts/*/*"],
-            *["POST /{ours}/_bulk", "POST /{ours}/_delete_by_query", "DELETE /{ours}"],
+            *["POST /{ours}/_bulk", "POST /{ours}/_delete_by_query", "DELETE /{ours}", "GET /{ours}/_stats/*"],
+            "POST /{ours}/_count",
         ],
     ),
     Role(

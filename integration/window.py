@@ -47,11 +47,16 @@ def is_quiet(before: Marks | None, after: Marks, own: int = 0) -> bool:
 
 
 def on_top(cluster: Cluster, path: str, before: Marks, after: Marks, own: Set[tuple[str, int]]) -> set[tuple[str, int]]:
-    """Those of our writes (`own`: ids and numbers) that still stand and may lie on top of a write of somebody else."""
+    """Those of our writes (`own`: ids and numbers) that still stand and may lie on top of a write of somebody else.
+
+    All of them where a shard's marks are missing: it moved, or did not answer.
+    """
+    if before.keys() != after.keys():
+        return set(own)
     cluster.request("POST", f"{path}/_refresh")
     doubtful: set[tuple[str, int]] = set()
     for shard, mark in after.items():
-        start = before[shard].done if shard in before else mark.taken
+        start = before[shard].done
         alive = dict(_alive(cluster, path, shard, start, mark.taken))
         here = set(alive.values())
         # a number of ours whose record the catalogue has written since belongs to nobody any more, and hides nothing

@@ -68,7 +68,7 @@ Engine = Callable[[tuple[int, dict[str, Any]]], Cluster]
 def engine() -> Iterator[Engine]:
     """A cluster that gives one recorded answer."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Recorded)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     clusters: list[Cluster] = []
 
@@ -100,7 +100,14 @@ def test_an_account_that_sees_less_writes_nothing(engine: Engine, answer: tuple[
     assert all("require_alias=true" in path for path in Recorded.asked)
 
 
-@pytest.mark.parametrize("answer", [OPENSEARCH_FORBIDDEN, ELASTICSEARCH_FORBIDDEN], ids=["opensearch", "elasticsearch"])
+PROXY_FORBIDDEN = (403, {"Message": "User: anonymous is not authorized to perform: es:ESHttpPost"})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [OPENSEARCH_FORBIDDEN, ELASTICSEARCH_FORBIDDEN, PROXY_FORBIDDEN],
+    ids=["opensearch", "elasticsearch", "proxy"],
+)
 def test_an_account_that_may_not_even_ask_is_refused(engine: Engine, answer: tuple[int, dict[str, Any]]) -> None:
     check = checks._whole_documents(engine(answer), "biblios")
     assert not check.ok

@@ -127,6 +127,8 @@ def test_what_is_written_after_our_write_raises_no_doubt_and_a_delete_within_doe
     after = window.marks(cluster, path)
     assert not window.is_quiet(before, after, own=10)
     assert window.on_top(cluster, path, before, after, own) == own
+    assert not window.is_quiet({}, after, own=0)
+    assert window.on_top(cluster, path, {"0": after["0"]}, after, own) == own
 
 
 def test_without_other_writers_nothing_is_refreshed_nor_read_again(
