@@ -123,7 +123,9 @@ class Dispatch:
         except _BROKEN as error:
             message = f"the broker went away ({error}); what was encoded is written: start it and run this again"
             self._trouble(BrokerUnavailable(message), f"the broker does not answer ({error}); waiting for it")
-            self._look = time.monotonic() + SOON  # what it held may be lost: look as soon as it is back
+            self._look = time.monotonic() + SOON
+            for flight in self._flying.values():
+                flight.seen = -STALL  # it may have forgotten all of them: look as soon as it is back
             time.sleep(1.0)
             return []
         return found
