@@ -24,7 +24,7 @@ from integration.rollcall import RollCall
 from integration.settings import Settings
 from integration.watermarks import Change, Seen, judging
 from integration.writer import Key
-from mappings.errors import CrosshatchError, FollowedAlready, NotAttachedError, UnknownIndexError
+from mappings.errors import CrosshatchError, EngineUnavailable, FollowedAlready, NotAttachedError, UnknownIndexError
 
 AHEAD = 50_000  # stale records that may wait in memory for a worker; beyond that, finding waits too
 PAGES = 4  # pages that are read of a shard before answers are taken again
@@ -63,6 +63,7 @@ class Follower:
         self.looked = time.monotonic()  # the last time that we saw where every shard is
         self._next_look = self._next_beat = 0.0
         self._hidden = False  # something was written that no refresh has shown yet
+        self._page = watermarks.PageSize()
         self._pace = Pace()
         self._last_scan: float | None = None  # Unix time
         self._roll: RollCall | None = None  # of a full scan that began in this process
@@ -222,7 +223,14 @@ class Follower:
 
     def _sweep(self, number: int, line: Line, since: float) -> None:
         """Read one page and queue what is stale of it, in every space."""
-        hits, end = watermarks.changes(self._cluster, self._known.index, number, line.read, line.end)
+        try:
+            hits, end = watermarks.changes(
+                self._cluster, self._known.index, number, line.read, line.end, size=self._page.now
+            )
+        except EngineUnavailable:
+            self._page.shrink()
+            raise
+        self._page.learn(hits)
         sweep = Sweep(end, since, read=len(hits))
         for space in self._known.spaces:
             seen = self._known.in_space(space)

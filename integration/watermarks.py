@@ -3,7 +3,7 @@
 Everything is read from primaries: only there the checkpoint and the documents belong together.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from integration.engine.client import Cluster, part
 from integration.lines import Shard
 from mappings.errors import EngineUnavailable, UnknownIndexError
 
+PAGE_BYTES = 8_000_000
+FIRST, LEAST = 50, 5  # documents of a page before any came, and at least
 _WANTED = ",".join(
     ["indices.*.uuid"]
     + [
@@ -58,6 +60,23 @@ class _Page(msgspec.Struct):
 _reader = msgspec.json.Decoder(_Page)
 
 
+class PageSize:
+    """How many documents a page may have, so that its answer is of some megabytes whatever a catalogue holds."""
+
+    def __init__(self) -> None:
+        self.now = FIRST
+
+    def learn(self, hits: Sequence[Change]) -> None:
+        """Set it by the size of a page that came."""
+        if hits:
+            average = sum(len(bytes(hit.held)) for hit in hits) / len(hits)
+            self.now = min(max(int(PAGE_BYTES / max(average, 1)), LEAST), scan.PAGE)
+
+    def shrink(self) -> None:
+        """A page did not come: it may have been too much for the engine."""
+        self.now = max(self.now // 2, LEAST)
+
+
 def look(cluster: Cluster, name: str) -> Seen:
     """Where the index or alias `name` stands; `complete` tells whether all of it was seen. Raises UnknownIndexError."""
     answer = cluster.request("GET", f"/{part(name)}/_stats/docs", params={"level": "shards", "filter_path": _WANTED})
@@ -95,14 +114,27 @@ def refresh(cluster: Cluster, index: str) -> None:
     cluster.request("POST", f"/{part(index)}/_refresh")
 
 
-def changes(cluster: Cluster, index: str, shard: int, after: int, end: int) -> tuple[list[Change], int]:
+def changes(
+    cluster: Cluster, index: str, shard: int, after: int, end: int, *, size: int = scan.PAGE
+) -> tuple[list[Change], int]:
     """The documents of a shard that were last written in (after, end], in order, and up to where they go.
 
-    One page; what was written again since then comes with its later number. After a shrink several documents may
-    share a number, so a full page ends before its last one.
+    One page of at most `size`; what was written again since then comes with its later number. After a shrink several
+    documents may share a number, so a full page ends before its last one.
     """
+    while True:
+        hits = _page(cluster, index, shard, after, end, size)
+        if len(hits) < size:
+            return hits, end
+        whole = [hit for hit in hits if hit.seq_no < hits[-1].seq_no]
+        if whole:
+            return whole, hits[-1].seq_no - 1
+        size *= 2  # all of them share one number
+
+
+def _page(cluster: Cluster, index: str, shard: int, after: int, end: int, size: int) -> list[Change]:
     body: dict[str, Any] = {
-        "size": scan.PAGE,
+        "size": size,
         "query": {"range": {"_seq_no": {"gt": after, "lte": end}}},
         "sort": [{"_seq_no": "asc"}],
         "seq_no_primary_term": True,
@@ -111,12 +143,7 @@ def changes(cluster: Cluster, index: str, shard: int, after: int, end: int) -> t
     }
     params = {"preference": f"_shards:{shard}|_primary", "allow_partial_search_results": "false"}
     answer = cluster.raw("POST", f"/{part(index)}/_search", params=params, body=body)
-    hits = decoded(_reader, answer).hits.hits
-    if len(hits) < scan.PAGE:
-        return hits, end
-    last = hits[-1].seq_no
-    whole = [hit for hit in hits if hit.seq_no < last]
-    return (whole, last - 1) if whole else (hits, last)
+    return decoded(_reader, answer).hits.hits
 
 
 def judging(known: state.Attached) -> dict[str, str]:
