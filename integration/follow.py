@@ -24,7 +24,7 @@ from integration.rollcall import RollCall
 from integration.settings import Settings
 from integration.watermarks import Change, Seen, judging
 from integration.writer import Key
-from mappings.errors import CrosshatchError, EngineUnavailable, FollowedAlready, NotAttachedError, UnknownIndexError
+from mappings.errors import CrosshatchError, FollowedAlready, NotAttachedError, UnknownIndexError
 
 AHEAD = 50_000  # stale records that may wait in memory for a worker; beyond that, finding waits too
 PAGES = 4  # pages that are read of a shard before answers are taken again
@@ -63,7 +63,7 @@ class Follower:
         self.looked = time.monotonic()  # the last time that we saw where every shard is
         self._next_look = self._next_beat = 0.0
         self._hidden = False  # something was written that no refresh has shown yet
-        self._page = watermarks.PageSize()
+        self._pages = watermarks.Pages(cluster)
         self._pace = Pace()
         self._last_scan: float | None = None  # Unix time
         self._roll: RollCall | None = None  # of a full scan that began in this process
@@ -223,14 +223,7 @@ class Follower:
 
     def _sweep(self, number: int, line: Line, since: float) -> None:
         """Read one page and queue what is stale of it, in every space."""
-        try:
-            hits, end = watermarks.changes(
-                self._cluster, self._known.index, number, line.read, line.end, size=self._page.now
-            )
-        except EngineUnavailable:
-            self._page.shrink()
-            raise
-        self._page.learn(hits)
+        hits, end = self._pages.read(self._known.index, number, line.read, line.end)
         sweep = Sweep(end, since, read=len(hits))
         for space in self._known.spaces:
             seen = self._known.in_space(space)
@@ -259,20 +252,13 @@ class Follower:
         for number, shard in self._shards.items():
             for sweep in shard.settle():
                 if sweep.stale:
-                    self._tell(self._line(number, sweep))
+                    self._tell(f"{self._known.index} shard {number}: {sweep.told()}")
         if scanning and not any(shard.scan for shard in self._shards.values()):
             self._last_scan, self._mode = time.time(), Mode()
             if self._roll:
                 self._roll.close()
             self._roll = None
             self._tell(f"{self._known.index}: the full scan is over")
-
-    def _line(self, number: int, sweep: Sweep) -> str:
-        counts, seconds = sweep.counts, time.monotonic() - sweep.since
-        return (
-            f"{self._known.index} shard {number}: {sweep.stale} stale of {sweep.read}, encoded {counts.encoded}, "
-            f"restored {counts.restored}, unchanged {counts.unchanged}, failed {counts.failed.total()}, {seconds:.1f} s"
-        )
 
     def summary(self) -> dict[str, Any]:
         """What is kept of this follower in the state."""

@@ -4,6 +4,7 @@ A sweep is one page of changes. Several may be under way; a line's `done` moves 
 all before it are answered, so that whatever is lost with the broker is read again.
 """
 
+import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,14 @@ class Sweep:
     stale: int = 0
     left: int = 0  # jobs that are not answered yet
     counts: Counts = field(default_factory=Counts)
+
+    def told(self) -> str:
+        """One line for whoever watches."""
+        counts, seconds = self.counts, time.monotonic() - self.since
+        return (
+            f"{self.stale} stale of {self.read}, encoded {counts.encoded}, restored {counts.restored}, "
+            f"unchanged {counts.unchanged}, failed {counts.failed.total()}, {seconds:.1f} s"
+        )
 
 
 @dataclass(slots=True)

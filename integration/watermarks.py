@@ -3,7 +3,7 @@
 Everything is read from primaries: only there the checkpoint and the documents belong together.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,23 +58,6 @@ class _Page(msgspec.Struct):
 
 
 _reader = msgspec.json.Decoder(_Page)
-
-
-class PageSize:
-    """How many documents a page may have, so that its answer is of some megabytes whatever a catalogue holds."""
-
-    def __init__(self) -> None:
-        self.now = FIRST
-
-    def learn(self, hits: Sequence[Change]) -> None:
-        """Set it by the size of a page that came."""
-        if hits:
-            average = sum(len(bytes(hit.held)) for hit in hits) / len(hits)
-            self.now = min(max(int(PAGE_BYTES / max(average, 1)), LEAST), scan.PAGE)
-
-    def shrink(self) -> None:
-        """A page did not come: it may have been too much for the engine."""
-        self.now = max(self.now // 2, LEAST)
 
 
 def look(cluster: Cluster, name: str) -> Seen:
@@ -144,6 +127,25 @@ def _page(cluster: Cluster, index: str, shard: int, after: int, end: int, size: 
     params = {"preference": f"_shards:{shard}|_primary", "allow_partial_search_results": "false"}
     answer = cluster.raw("POST", f"/{part(index)}/_search", params=params, body=body)
     return decoded(_reader, answer).hits.hits
+
+
+class Pages:
+    """Reads pages of changes whose answers are of some megabytes, whatever a catalogue holds."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster, self._size = cluster, FIRST
+
+    def read(self, index: str, shard: int, after: int, end: int) -> tuple[list[Change], int]:
+        """As `changes`. Raises EngineUnavailable; the next try asks for less then, as it may have been too much."""
+        try:
+            hits, reached = changes(self._cluster, index, shard, after, end, size=self._size)
+        except EngineUnavailable:
+            self._size = max(self._size // 2, LEAST)
+            raise
+        if hits:
+            average = sum(len(bytes(hit.held)) for hit in hits) / len(hits)
+            self._size = min(max(int(PAGE_BYTES / max(average, 1)), LEAST), scan.PAGE)
+        return hits, reached
 
 
 def judging(known: state.Attached) -> dict[str, str]:

@@ -304,6 +304,20 @@ def test_an_index_that_is_made_anew_is_waited_for_and_followed(
     assert status.of_index(cluster, again)["follow"]["last_scan"]
 
 
+def test_documents_of_any_size_are_read_in_small_pages(
+    cluster: Cluster, known: state.Attached, settings: Settings, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every one of them, though a page holds but a few."""
+    monkeypatch.setattr(watermarks, "PAGE_BYTES", 1000)
+    for number in range(40):
+        write(cluster, known.index, f"long {number}", f"{number} " + "word " * 500)
+    follower, _ = begun(cluster, known, settings)
+    until(follower, settled(follower))
+    assert len(set(hands.records)) == 70
+    assert len(hands.done) > 6
+    follower.end()
+
+
 def test_a_scan_once_in_a_while_finds_what_no_watermark_shows(
     cluster: Cluster, known: state.Attached, settings: Settings, hands: Hands
 ) -> None:
