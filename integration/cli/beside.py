@@ -14,7 +14,7 @@ from integration.engine.client import Cluster
 from integration.settings import Settings
 from mappings.errors import RequestError, WorkerUnavailable
 
-Encode = Callable[[Cluster, Settings, state.Attached], Counts]
+Encode = Callable[[Cluster, Settings, state.Attached, bool], Counts]  # the last: whether it is not the first time
 
 
 def run(name: str, encode: Encode, *, space: str | None, rollback: bool, dry_run: bool, as_json: bool) -> None:
@@ -31,7 +31,8 @@ def run(name: str, encode: Encode, *, space: str | None, rollback: bool, dry_run
             raise WorkerUnavailable("no worker answers; start one with `crosshatch worker`, then run this again")
 
         def bring_up_to_date(known: state.Attached) -> None:
-            rounds.append(encode(connection, settings, known.in_space(space) if space else known))
+            known = known.in_space(space) if space else known
+            rounds.append(encode(connection, settings, known, bool(rounds)))
 
         act = rebuilding.rollback if rollback else rebuilding.run
         done = act(connection, name, bring_up_to_date, errors.print, manners(settings, connection).admit)

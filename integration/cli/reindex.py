@@ -86,8 +86,7 @@ def reindex(
     if beside or rollback:
         if beside and rollback:
             raise RequestError("--beside and --rollback came; give one of them")
-        mode = reindexing.Mode(force=force, retry=True)
-        encode = partial(_encode, mode)
+        encode = partial(_encode, force)
         rebuilding.run(index, encode, space=space, rollback=rollback, dry_run=dry_run, as_json=as_json)
         return
     _run(index, space, reindexing.Mode(force=force, retry=True), dry_run=dry_run, as_json=as_json)
@@ -127,7 +126,8 @@ def _known(connection: Cluster, index: str, *, dry_run: bool) -> state.Attached:
     return known or state.attached(connection, index)
 
 
-def _encode(mode: reindexing.Mode, connection: Cluster, settings: Settings, known: state.Attached) -> Counts:
+def _encode(force: bool, connection: Cluster, settings: Settings, known: state.Attached, again: bool) -> Counts:
+    mode = reindexing.Mode(force=force and not again, retry=True)
     with Progress(*COLUMNS, console=errors) as shown:
         return reindexing.run(connection, known, broker_url(settings), settings, mode, Bar(shown))
 

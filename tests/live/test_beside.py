@@ -220,9 +220,16 @@ def test_the_new_index_is_like_the_old_one(
     )
     assert isinstance(CliRunner().invoke(cli, ["reindex", name, "--beside"]).exception, WorkerUnavailable)
     monkeypatch.setattr(jobs, "live_workers", lambda _: ["one"])
-    monkeypatch.setattr(reindexing, "run", lambda *_: Counts(encoded=1, unchanged=len(held) - 1))
-    told = json.loads(CliRunner().invoke(cli, ["reindex", name, "--beside", "--json"]).stdout)
+    modes: list[reindexing.Mode] = []
+
+    def encode(*arguments: Any) -> Counts:
+        modes.append(arguments[4])
+        return Counts(encoded=1, unchanged=len(held) - 1)
+
+    monkeypatch.setattr(reindexing, "run", encode)
+    told = json.loads(CliRunner().invoke(cli, ["reindex", name, "--beside", "--force", "--json"]).stdout)
     assert (told["documents"], told["encoded"], told["unchanged"]) == (len(held), 2, len(held) - 2)
+    assert [mode.force for mode in modes] == [True, False]  # what comes late is not encoded all over again
     new = state.attached(cluster, name)
     assert told["beside"] == {
         "alias": name, "before": old.index, "now": new.index, "documents": len(held), "carried_late": 0,
