@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.machine import machine
-from tests.faults import clock, engine, kills
+from tests.faults import clock, engine, kills, records
 from tests.faults.scenario import SEED, run
 
-FAULTS = (*kills.FAULTS, *engine.FAULTS, *clock.FAULTS)
+FAULTS = (*kills.FAULTS, *engine.FAULTS, *clock.FAULTS, *records.FAULTS)
 GOALS = ("lost", "wrong_codes", "encoded_twice", "foreign_changed", "conflicts")
 WIDTH = 150  # where there is no terminal
 console = Console(width=None if sys.stdout.isatty() else WIDTH)

@@ -8,7 +8,7 @@ from random import Random
 import redis
 
 from tests.faults.scenario import Fault
-from tests.faults.system import System
+from tests.faults.system import INDEX, System
 
 
 def worker(system: System, rng: Random) -> float:
@@ -33,6 +33,12 @@ def broker(system: System, _: Random) -> float:
     return time.monotonic()
 
 
+def follower(system: System, _: Random) -> float:
+    """Kill the process that follows the index, and which alone does all the finding here."""
+    system.commands[-1].kill()
+    return time.monotonic()
+
+
 def wiped(system: System, _: Random) -> float:
     """Empty the broker while everybody is connected: jobs, answers and bindings are gone."""
     with redis.Redis.from_url(system.broker_url) as client:
@@ -44,5 +50,6 @@ FAULTS = (
     Fault("worker killed", worker, versioning="external"),
     Fault("engine killed", engine),
     Fault("broker killed", broker),
+    Fault("follow process killed", follower, encode=("update", INDEX, "--follow")),
     Fault("broker wiped", wiped, records=3000, events=4),
 )

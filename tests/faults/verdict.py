@@ -9,14 +9,14 @@
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from random import Random
 from statistics import median
 from typing import Any
 
 from encoders.api import Encoder, Item
-from integration import records, scan, state
+from integration import problems, records, scan, state
 from integration.encoding import stored_members, up_to_date
 from integration.engine.client import Cluster, part
 from mappings.fields import StoredCodes
@@ -60,7 +60,25 @@ class Row:
         return {**asdict(self), "recover_s": times, "seconds": round(self.seconds, 1), **middle, "ok": self.ok}
 
 
-def judge(row: Row, cluster: Cluster, index: str, truth: Truth, encoder: Encoder, *, contents: int, seed: int) -> None:
+@dataclass(frozen=True)
+class Expected:
+    """What is to be said of some records: the reason of each one's problem, and the pictures that others have."""
+
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def judge(
+    row: Row,
+    cluster: Cluster,
+    index: str,
+    truth: Truth,
+    encoder: Encoder,
+    expected: Expected,
+    *,
+    contents: int,
+    seed: int,
+) -> None:
     """Fill in the columns. `contents` is the number of different contents that the writer ever sent."""
     known = state.attached(cluster, index)
     different = truth.check(cluster)
@@ -69,7 +87,14 @@ def judge(row: Row, cluster: Cluster, index: str, truth: Truth, encoder: Encoder
     row.conflicts += len(different.errors)
     row.facts["writer"] = dict(truth.counts)
     row.facts |= _told({"lost": different.lost, "brought back": different.brought_back, "errors": different.errors})
-    wrong = wrong_codes(cluster, known, encoder, seed=seed)
+    wrong = wrong_codes(cluster, known, encoder, expected, seed=seed)
+    there = {record for (_, record), held in truth.held.items() if held.body is not None}
+    found = {p.record: p.reason for p in problems.every(cluster, known) if p.record in there}
+    wrong += [
+        f"{record}: {found.get(record)} where {expected.reasons.get(record)} was expected"
+        for record in sorted(found.keys() | expected.reasons.keys())
+        if found.get(record) != expected.reasons.get(record)
+    ]
     row.wrong_codes += len(wrong)
     row.facts |= _told({"changed": different.foreign_changed, "wrong": wrong})
     entries, twice = stored(cluster, known)
@@ -77,26 +102,39 @@ def judge(row: Row, cluster: Cluster, index: str, truth: Truth, encoder: Encoder
     row.encoded_twice += twice + max(0, entries - contents)
 
 
-def wrong_codes(cluster: Cluster, known: state.Attached, encoder: Encoder, *, seed: int) -> list[str]:
+def wrong_codes(
+    cluster: Cluster, known: state.Attached, encoder: Encoder, expected: Expected, *, seed: int
+) -> list[str]:
     """Records whose digest is not that of their content, and those of a sample whose code is not the encoder's."""
     wrong: list[str] = []
-    right: list[tuple[str, str, dict[str, Any]]] = []
+    right: list[tuple[str, Item, StoredCodes]] = []
     for page in scan.pages(cluster, known.index):
         for hit in page:
             document = json.loads(hit.source)
             content = records.read(document, known.profile)
             members = stored_members(document, known.space)
-            if not up_to_date(members, content.digest(known.profile, known.bundle.digest), known.bundle.bits):
+            if up_to_date(members, content.digest(known.profile, known.bundle.digest), known.bundle.bits):
+                pictures = (expected.pictures[hit.id],) if hit.id in expected.pictures else ()
+                right.append((hit.id, Item(content.text, pictures), StoredCodes.read(members or {}, known.bundle.bits)))
+            elif hit.id not in expected.reasons or members:
                 wrong.append(f"{hit.id}: {'of another content' if members else 'no code'}")
-            elif content.text and members:
-                right.append((hit.id, content.text, members))
-    sample = Random(seed).sample(right, min(SAMPLE, len(right)))
-    codes = encoder.encode([Item(text) for _, text, _ in sample])
-    for (record, _, members), code in zip(sample, codes, strict=True):
-        kept = StoredCodes.read(members, known.bundle.bits).text
-        if kept is None or code.text is None or kept.distance(code.text) > TOLERATED:
-            wrong.append(f"{record}: another code")
-    return wrong
+    pictured = [one for one in right if one[1].pictures]
+    sample = [*pictured, *Random(seed).sample(right, min(SAMPLE, len(right)))]
+    codes = encoder.encode([item for _, item, _ in sample])
+    return wrong + [
+        f"{record}: another code"
+        for (record, _, kept), code in zip(sample, codes, strict=True)
+        if not _agree(kept, StoredCodes(code.text, tuple(enumerate(filter(None, code.image))), code.record))
+    ]
+
+
+def _agree(kept: StoredCodes, code: StoredCodes) -> bool:
+    """Whether every part is there or not on both sides, and nearly the same."""
+    if [number for number, _ in kept.image] != [number for number, _ in code.image]:
+        return False
+    pairs = [(kept.text, code.text), (kept.record, code.record)]
+    pairs += [(one, other) for (_, one), (_, other) in zip(kept.image, code.image, strict=True)]
+    return all(a is b if a is None or b is None else a.distance(b) <= TOLERATED for a, b in pairs)
 
 
 def stored(cluster: Cluster, known: state.Attached) -> tuple[int, int]:

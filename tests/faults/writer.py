@@ -17,8 +17,21 @@ WORDS = (
     *("wood", "horse", "eagle", "lion", "wolf", "fish", "apple", "bread", "wine", "salt", "sugar", "coffee", "king"),
     *("queen", "soldier", "sailor", "teacher", "painter", "doctor", "child", "mother", "father", "island", "ocean"),
 )
-MAPPING = {"properties": {"title": {"type": "text"}, "shelf": {"type": "keyword"}, "loans": {"type": "integer"}}}
-PROFILE = "name: faults\nversioning: {versioning}\ntext: [title]\n"
+MAPPING = {
+    "properties": {
+        "title": {"type": "text"},
+        "note": {"type": "object", "enabled": False},
+        "picture": {"type": "keyword"},
+        "shelf": {"type": "keyword"},
+        "loans": {"type": "integer"},
+    }
+}
+PROFILE = """
+name: faults
+versioning: {versioning}
+text: [title, note]
+pictures: [{{field: picture, kind: url}}]
+"""
 STEP = 7919  # a prime that shares no factor with the number of titles: neighbours have few words in common
 
 
@@ -47,6 +60,11 @@ class Cataloguing(Writer):
         self.ask("PUT", f"/{self.index}", {"settings": settings, "mappings": MAPPING})
         self.send([self._written(f"r{number}", title=True) for number in range(self._count)])
         return self
+
+    def add(self, record: str, member: str, *, title: str = "") -> None:
+        """Write a record that is left alone from then on; `member` is its further member, as JSON."""
+        body = f'{{"title":"{title or self._title()}",{member}}}'
+        self.send([Action(self.index, record, body.encode(), self._guard(record))])
 
     def turn(self, number: int) -> Sequence[Action]:
         """A mixture of changes to different records."""

@@ -15,7 +15,7 @@ from integration.settings import Settings
 from tests.faults import kills
 from tests.faults.scenario import Fault, run
 from tests.faults.system import INDEX, STORE, System
-from tests.faults.verdict import Row, judge
+from tests.faults.verdict import Expected, Row, judge
 from tests.faults.writer import PROFILE, Cataloguing
 from tests.live.fakes import CARD, FakeEncoder
 from tests.live.test_writing import NoWatch
@@ -49,7 +49,7 @@ def encoded(
 def verdict(cluster: Cluster, writer: Cataloguing, encoder: FakeEncoder) -> Row:
     """What the harness says of the index as it is."""
     row = Row("test", RECORDS, 0)
-    judge(row, cluster, INDEX, writer.truth, encoder, contents=writer.titles, seed=1)
+    judge(row, cluster, INDEX, writer.truth, encoder, Expected(), contents=writer.titles, seed=1)
     return row
 
 
