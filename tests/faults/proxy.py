@@ -35,13 +35,14 @@ class Weather:
 
 
 class Proxy:
-    """Listens on a free loopback port from `start` until the process ends; `weather` may be changed at any time."""
+    """Listens on a free loopback port from `start` to `stop`; `weather` may be changed at any time."""
 
     def __init__(self, url: str, *, seed: int = 0) -> None:
         self._port = int(url.rpartition(":")[2])
         self._rng = Random(seed)
         self._here = free_port()
         self._loop = asyncio.new_event_loop()
+        self._server: asyncio.Server | None = None
         self.url = f"http://127.0.0.1:{self._here}"
         self.weather = Weather()
         self.refused = self.cut = 0
@@ -51,15 +52,31 @@ class Proxy:
         listening = threading.Event()
 
         async def serve() -> None:
-            await asyncio.start_server(self._connection, "127.0.0.1", self._here)
+            self._server = await asyncio.start_server(self._connection, "127.0.0.1", self._here)
             listening.set()
 
         def run() -> None:
-            self._loop.create_task(serve())
+            self._loop.run_until_complete(serve())
             self._loop.run_forever()
 
-        threading.Thread(target=run, name="fault-proxy", daemon=True).start()
+        self._thread = threading.Thread(target=run, name="fault-proxy", daemon=True)
+        self._thread.start()
         listening.wait(10)
+
+    def stop(self) -> None:
+        """Close every connection."""
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    async def _close(self) -> None:
+        if self._server:
+            self._server.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection of a client, until either side ends it or the weather does."""
@@ -74,7 +91,7 @@ class Proxy:
                 await asyncio.sleep(0.2 if cut.is_set() else 0)  # let the engine do what it was asked in full
                 answers.cancel()
                 here.close()
-        writer.close()
+                writer.close()
 
     async def _request(
         self,
