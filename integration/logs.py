@@ -25,6 +25,8 @@ def configure(kind: str, level: int) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    pool = logging.getLogger("multiprocessing")  # of billiard, which passes nothing on to the root
+    pool.handlers[:], pool.propagate = [handler], False
     for name in ("celery", "kombu", "amqp"):  # at DEBUG they write the arguments of every task
         logging.getLogger(name).setLevel(max(level, logging.INFO))
     logging.captureWarnings(True)

@@ -1,14 +1,17 @@
 """`python -m workers`: one Celery worker a device, each process with one encoder. `crosshatch worker` starts this."""
 
 import argparse
+import logging
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from integration import jobs
+from integration import jobs, logs
 from mappings.errors import CrosshatchError
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def main() -> None:
@@ -26,6 +29,7 @@ def main() -> None:
     name = f"crosshatch-{devices[0].replace(':', '')}-{os.getpid()}@%h"
     options = {"pool": "prefork", "concurrency": wanted.processes, "queues": wanted.queue, "hostname": name}
     chosen = [f"--{option}={value}" for option, value in {**options, "loglevel": wanted.loglevel}.items()]
+    logs.configure(SETTINGS.log, logging.getLevelName(wanted.loglevel))  # before anybody warns
     quiet = ["--quiet"] if SETTINGS.log == "json" else []  # no banner among the lines
     app.worker_main([*quiet, "worker", *chosen, "--without-gossip", "--without-mingle"])
 
@@ -35,7 +39,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--device", default=os.environ.get("CROSSHATCH_DEVICE") or "auto")
     parser.add_argument("--queue", default=f"{jobs.QUERY_QUEUE},{jobs.BATCH_QUEUE}")
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--loglevel", default="INFO")
+    parser.add_argument("--loglevel", default="INFO", type=str.upper, choices=LEVELS)
     return parser.parse_args()
 
 
