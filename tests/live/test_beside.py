@@ -24,8 +24,7 @@ from integration.jobs import Job
 from integration.settings import Settings
 from mappings.errors import DataError, NotAttachedError, RequestError, WorkerUnavailable, WriteRefused
 from mappings.fields import StoredCodes
-from tests.live.fakes import BITS, CARD, FakeEncoder, code_of
-from tests.live.test_spaces import NoWatch
+from tests.live.fakes import BITS, CARD, FakeEncoder, NoWatch, code_of
 
 BODY = {
     "settings": {

@@ -26,7 +26,7 @@ from integration.settings import Settings
 from mappings.code import HashCode
 from mappings.errors import AttachRefused, DataError, RequestError
 from mappings.fields import StoredCodes, field_name
-from tests.live.fakes import FakeEncoder
+from tests.live.fakes import FakeEncoder, NoWatch
 
 LONG = BundleCard("long", 128, "aa" * 32, ("text", "image", "record"), {}, "long")
 STEPS = tuple(1 - (d / 64) ** 2 for d in range(65))
@@ -82,19 +82,6 @@ def fill(cluster: Cluster, attached: state.Attached, card: BundleCard) -> None:
     job = Job(f"fill {card.name}", seen.index, seen.uuid, seen.space, keys)
     BatchEncoding(job, seen, cluster, lambda: Fake(card), Settings()).run(NoWatch())
     cluster.request("POST", f"/{seen.index}/_refresh")
-
-
-class NoWatch:
-    """A job delivered for the first time."""
-
-    again = False
-
-    def culprits(self) -> set[str]:
-        """Nobody died."""
-        return set()
-
-    def trying(self, record: str) -> None:
-        """Nothing to remember."""
 
 
 def in_document(cluster: Cluster, known: state.Attached, record: str) -> dict[str, Any]:
