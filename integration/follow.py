@@ -19,11 +19,11 @@ from integration.lines import Line, Shard, Sweep
 from integration.manners import Manners
 from integration.outstanding import Outstanding, endless
 from integration.pace import Pace
-from integration.reindex import Mode, batches, is_work
+from integration.parcels import Mode, Stale, batches, looked_up
+from integration.reindex import is_work
 from integration.rollcall import RollCall
 from integration.settings import Settings
 from integration.watermarks import Change, Seen, judging
-from integration.writer import Key
 from mappings.errors import CrosshatchError, FollowedAlready, NotAttachedError, UnknownIndexError
 
 AHEAD = 50_000  # stale records that may wait in memory for a worker; beyond that, finding waits too
@@ -232,7 +232,7 @@ class Follower:
         self._pace.sweeps += 1
         line.begin(sweep)
 
-    def _keys(self, hits: Sequence[Change], seen: state.Attached) -> list[Key]:
+    def _keys(self, hits: Sequence[Change], seen: state.Attached) -> list[Stale]:
         """The records of a page that a worker must look at; what failed is tried again when its content changed."""
         judged = [scan.judge(hit, seen, None) for hit in hits]
         if self._roll:  # what is written while the scan goes on was perhaps met by no page of it
@@ -243,7 +243,8 @@ class Follower:
             scan.judge(hit, seen, before[hit.id]) if hit.id in before else one
             for hit, one in zip(hits, judged, strict=True)
         ]
-        return [one.key for one in again if is_work(one, self._mode)]
+        work = [one for one in again if is_work(one, self._mode)]
+        return looked_up(self._cluster, seen, work, self._mode)
 
     def _pump(self) -> None:
         """Send jobs, take answers, move the watermarks."""

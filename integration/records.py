@@ -77,6 +77,8 @@ def _flat(value: Any) -> Iterator[Any]:
 def normalised(text: str) -> str:
     """NFC, control characters and lone surrogates out, blanks in one run made one; no more than `MAX_TEXT` is read."""
     composed = unicodedata.normalize("NFC", text[:MAX_TEXT])  # the time it takes may grow with the square
+    if composed.isprintable():  # nearly always, and much faster to tell
+        return _BLANK.sub(" ", composed).strip()
     kept = "".join(" " if unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") else sign for sign in composed)
     return _BLANK.sub(" ", kept).strip()
 

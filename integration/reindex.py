@@ -3,9 +3,8 @@
 import json
 import tempfile
 import time
-import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, Protocol
 
 from integration import jobs, problems, scan, state, switch
@@ -13,6 +12,7 @@ from integration.counts import Counts
 from integration.dispatch import PATIENCE, Dispatch
 from integration.engine.client import Cluster
 from integration.manners import Manners
+from integration.parcels import Mode, Stale, batches, looked_up
 from integration.rollcall import RollCall
 from integration.settings import Settings
 from integration.store import CodeStore
@@ -38,14 +38,6 @@ class Progress(Protocol):
         """Something that should answer does not, for now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mode:
-    """`force` encodes anew what is up to date; `retry` tries again what failed with the same content."""
-
-    force: bool = False
-    retry: bool = False
-
-
 def run(
     cluster: Cluster, known: state.Attached, broker_url: str, settings: Settings, mode: Mode, progress: Progress
 ) -> Counts:
@@ -60,8 +52,8 @@ def run(
         total = _spool_patiently(cluster, known, mode, spool, counts, progress)
         progress.started(total)
         spool.seek(0)
-        keys = (Key(*json.loads(line)) for line in spool)
-        _add_up(dispatch, batches(keys, known, settings.batch, mode), counts, progress)
+        stale = (_read(line) for line in spool)
+        _add_up(dispatch, batches(stale, known, settings.batch, mode), counts, progress)
     return counts
 
 
@@ -77,7 +69,8 @@ def retry(
     dispatch = _dispatch(cluster, known, broker_url, settings, progress)
     counts = Counts()
     progress.started(len(keys))
-    _add_up(dispatch, batches(keys, known, settings.batch, Mode(retry=True)), counts, progress)
+    stale = (Stale(key, 0, kept=False) for key in keys)
+    _add_up(dispatch, batches(stale, known, settings.batch, Mode(retry=True)), counts, progress)
     return counts
 
 
@@ -172,36 +165,23 @@ def _spool_stale(
     cluster: Cluster, known: state.Attached, mode: Mode, spool: Any, counts: Counts, progress: Progress
 ) -> int:
     """Write the keys of what is to be done to `spool`: the scan ends before the encoding, which takes hours."""
-    total = 0
+    total = number = 0
     roll = RollCall(cluster, known, [known.space])
-    met: list[str] = []
-    for number, record in enumerate(scan.judged(cluster, known), 1):
-        met.append(record.digest)
-        if is_work(record, mode):
-            spool.write(json.dumps([record.key.id, record.key.routing]) + "\n")
-            total += 1
-        else:
-            _count_settled(record, counts)
-        if number % scan.PAGE == 0:
-            roll.meet(known.space, met)
-            met = []
-            progress.scanned(number)
-    roll.meet(known.space, met)
+    found = scan.judged(cluster, known)
+    while page := list(islice(found, scan.PAGE)):
+        roll.meet(known.space, [record.digest for record in page])
+        work = [record for record in page if is_work(record, mode)]
+        for stale in looked_up(cluster, known, work, mode):
+            spool.write(json.dumps([stale.key.id, stale.key.routing, stale.bytes, stale.kept]) + "\n")
+        for record in page:
+            if not is_work(record, mode):
+                _count_settled(record, counts)
+        total, number = total + len(work), number + len(page)
+        progress.scanned(number)
     roll.close()
     return total
 
 
-def batches(keys: Iterable[Key], known: state.Attached, size: int, mode: Mode) -> Iterator[jobs.Job]:
-    """The jobs that do `keys`, at most `size` records each."""
-    batch: list[Key] = []
-    for key in keys:
-        batch.append(key)
-        if len(batch) == size:
-            yield _job(batch, known, mode)
-            batch = []
-    if batch:
-        yield _job(batch, known, mode)
-
-
-def _job(batch: list[Key], known: state.Attached, mode: Mode) -> jobs.Job:
-    return jobs.Job(uuid.uuid4().hex, known.index, known.uuid, known.space, tuple(batch), mode.force, mode.retry)
+def _read(line: str) -> Stale:
+    record, routing, size, kept = json.loads(line)
+    return Stale(Key(record, routing), size, kept)

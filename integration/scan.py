@@ -54,12 +54,13 @@ _reader = msgspec.json.Decoder(_Page)
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One record of a scan. `problem` is what is known of it from an earlier try with the same content."""
+    """One record of a scan: of so many `bytes`; `problem` is known of it from an earlier try with the same content."""
 
     key: Key
     digest: str
     verdict: Literal["stale", "unchanged", "failed"]
     problem: problems.Problem | None = None
+    bytes: int = 0
 
 
 def pages(
@@ -106,13 +107,14 @@ def judged_page(cluster: Cluster, known: state.Attached, page: Sequence[Hit]) ->
 
 def judge(hit: Hit, known: state.Attached, problem: problems.Problem | None) -> Judged:
     """Judge one document by its digest; `problem` is what is known of it from an earlier try."""
+    size = len(bytes(hit.held))
     try:
         content = json.loads(hit.source)
     except (ValueError, RecursionError):
         tried = problem is not None and problem.source == ""  # by a worker, which said what is wrong with it
-        return Judged(hit.key, "", "failed" if tried else "stale", problem if tried else None)
+        return Judged(hit.key, "", "failed" if tried else "stale", problem if tried else None, size)
     digest = records.read(content, known.profile).digest(known.profile, known.bundle.digest)
     same = problem if problem and problem.source == digest else None
     if up_to_date(stored_members(content, known.space), digest, known.bundle.bits):
-        return Judged(hit.key, digest, "unchanged", same)
-    return Judged(hit.key, digest, "failed" if same and same.failed else "stale", same)
+        return Judged(hit.key, digest, "unchanged", same, size)
+    return Judged(hit.key, digest, "failed" if same and same.failed else "stale", same, size)

@@ -90,6 +90,18 @@ class CodeStore:
             self.touch(old)
         return kept
 
+    def has(self, digests: Sequence[str]) -> set[str]:
+        """Those of these digests that something is kept for."""
+        if not digests:
+            return set()
+        keys = [self._key(digest) for digest in digests]
+        params = {"_source": "false", "filter_path": "docs.found"}
+        try:
+            answer = self._cluster.request("POST", f"/{part(self._index)}/_mget", params=params, body={"ids": keys})
+        except UnknownIndexError:
+            return set()
+        return {digest for digest, entry in zip(digests, answer["docs"], strict=True) if entry.get("found")}
+
     def touch(self, digests: Iterable[str]) -> None:
         """Note that these contents were met today; those that are not kept are left out.
 

@@ -21,6 +21,7 @@ from integration.cli import follow as following
 from integration.cli.door import as_json, broker_url, cluster, errors, print_json
 from integration.counts import Counts
 from integration.engine.client import Cluster
+from integration.parcels import Mode
 from integration.settings import Settings
 from mappings.errors import DataError, RequestError
 
@@ -89,7 +90,7 @@ def reindex(
         encode = partial(_encode, force)
         rebuilding.run(index, encode, space=space, rollback=rollback, dry_run=dry_run, as_json=as_json)
         return
-    _run(index, space, reindexing.Mode(force=force, retry=True), dry_run=dry_run, as_json=as_json)
+    _run(index, space, Mode(force=force, retry=True), dry_run=dry_run, as_json=as_json)
 
 
 @click.command()
@@ -105,10 +106,10 @@ def update(index: str, follow: bool, retry: bool, dry_run: bool, as_json: bool) 
     if follow:
         following.follow(index, retry=retry)
         return
-    _run(index, None, reindexing.Mode(retry=retry), dry_run=dry_run, as_json=as_json)
+    _run(index, None, Mode(retry=retry), dry_run=dry_run, as_json=as_json)
 
 
-def _run(index: str, space: str | None, mode: reindexing.Mode, *, dry_run: bool, as_json: bool) -> None:
+def _run(index: str, space: str | None, mode: Mode, *, dry_run: bool, as_json: bool) -> None:
     begun = time.monotonic()
     with cluster() as (settings, connection), Progress(*COLUMNS, console=errors) as shown:
         known = _known(connection, index, dry_run=dry_run)
@@ -127,7 +128,7 @@ def _known(connection: Cluster, index: str, *, dry_run: bool) -> state.Attached:
 
 
 def _encode(force: bool, connection: Cluster, settings: Settings, known: state.Attached, again: bool) -> Counts:
-    mode = reindexing.Mode(force=force and not again, retry=True)
+    mode = Mode(force=force and not again, retry=True)
     with Progress(*COLUMNS, console=errors) as shown:
         return reindexing.run(connection, known, broker_url(settings), settings, mode, Bar(shown))
 

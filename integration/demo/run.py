@@ -15,6 +15,7 @@ from integration.demo import catalogue
 from integration.demo.drawings import FOLDER
 from integration.engine.client import Cluster
 from integration.engine.services import Engine, running
+from integration.parcels import Mode
 from integration.search.request import SearchRequest
 from integration.search.run import Searcher
 from integration.settings import Settings
@@ -63,7 +64,7 @@ def demo(settings: Settings, engine: Engine, progress: reindex.Progress, tell: C
         with _stage(done, "attach", f"attaching to {INDEX}", tell):
             known = _attached(cluster, settings)
         with _stage(done, "encode", "encoding text and covers", tell):
-            mode = reindex.Mode(retry=True)
+            mode = Mode(retry=True)
             done.counts = reindex.run(cluster, known, services.broker_url, settings, mode, progress)
         with _stage(done, "search", "searching", tell):
             done.searches = _searches(Searcher(cluster, settings, services.broker_url))

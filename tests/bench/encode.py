@@ -37,6 +37,7 @@ from integration.encoding import CHUNK
 from integration.engine import lifeline
 from integration.engine.client import Cluster
 from integration.engine.services import Services, running
+from integration.parcels import Mode
 from integration.pictures import fetch
 from integration.settings import Settings
 from mappings import profile as profiles
@@ -162,7 +163,7 @@ def path_seconds(
     card = bundles.find(settings.encoder, data=settings.data)
     known = attaching.attach(cluster, attaching.plan(cluster, name, catalogue.PROFILE, card))
     clock, began = Clock(), time.perf_counter()
-    counts = reindex.run(cluster, known, services.broker_url, settings, reindex.Mode(), clock)
+    counts = reindex.run(cluster, known, services.broker_url, settings, Mode(), clock)
     ended = time.perf_counter()
     if counts.encoded != len(documents) or counts.partial:
         raise SystemExit(f"{len(documents)} records were to be encoded; this came: {counts.message()}")

@@ -12,8 +12,8 @@ from kombu.exceptions import OperationalError
 from integration import dispatch, jobs, reindex, scan
 from integration.counts import Counts
 from integration.jobs import Job
+from integration.parcels import Mode
 from integration.problems import Problem
-from integration.reindex import Mode
 from integration.scan import Judged
 from integration.settings import Settings
 from integration.state import Attached, Bundle

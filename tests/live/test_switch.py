@@ -12,6 +12,7 @@ from integration import reindex, spaces, state, status, switch
 from integration.cli import cli
 from integration.engine.client import Cluster, part
 from integration.engine.services import Services
+from integration.parcels import Mode
 from integration.settings import Settings
 from mappings.errors import RequestError, SwitchedOff, UnknownIndexError
 from tests.live.fakes import CARD, FakeEncoder
@@ -82,7 +83,7 @@ def test_commands_that_write_refuse_and_detach_goes(
     encode(cluster, attached, settings, FakeEncoder())
     switch.off(cluster, attached.index)
     with pytest.raises(SwitchedOff):
-        reindex.run(cluster, attached, services.broker_url, settings, reindex.Mode(), None)  # type: ignore[arg-type]
+        reindex.run(cluster, attached, services.broker_url, settings, Mode(), None)  # type: ignore[arg-type]
     plan = attaching.plan(cluster, attached.index, None, CARD)
     with pytest.raises(SwitchedOff):
         attaching.attach(cluster, plan)
