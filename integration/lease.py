@@ -39,7 +39,9 @@ class Lease:
         owner = before and before.get("owner")
         if owner and not self._is_dead(owner):
             version, until = self._version, time.monotonic() + DEAD
-            while time.monotonic() < until and wait(1.0):
+            while time.monotonic() < until:
+                if not wait(1.0):
+                    raise self._taken(owner)
                 before = self._read()
                 if self._version != version and before and before.get("owner"):
                     raise self._taken(owner)

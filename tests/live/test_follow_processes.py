@@ -22,7 +22,7 @@ from integration.engine.services import Services
 from integration.settings import Settings
 from integration.worker_process import worker
 
-RECORDS = 240
+RECORDS = 160
 PROFILE = "name: test\nversioning: internal\ntext: [title]\n"
 WORDS = ("whale", "harbour", "engraving", "atlas", "orchard", "letters", "lighthouse", "grammar")
 
