@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from integration import jobs, problems, scan, state, switch
+from integration import recheck as rechecking
 from integration.counts import Counts
 from integration.dispatch import PATIENCE, Dispatch
 from integration.engine.client import Cluster
@@ -71,6 +72,15 @@ def retry(
     progress.started(len(keys))
     stale = (Stale(key, 0, kept=False) for key in keys)
     _add_up(dispatch, batches(stale, known, settings.batch, Mode(retry=True)), counts, progress)
+    return counts
+
+
+def recheck(cluster: Cluster, known: state.Attached, broker_url: str, settings: Settings, progress: Progress) -> Counts:
+    """Encode anew the records whose pictures changed since they were encoded. Errors as `run`."""
+    dispatch = _dispatch(cluster, known, broker_url, settings, progress)
+    counts = Counts()
+    stale = rechecking.changed(cluster, known, settings)
+    _add_up(dispatch, batches(stale, known, settings.batch, Mode(force=True)), counts, progress)
     return counts
 
 

@@ -97,19 +97,22 @@ def reindex(
 @click.argument("index")
 @click.option("--follow", is_flag=True, help="Go on finding and encoding what changes, until stopped.")
 @click.option("--retry", is_flag=True, help="Try again what failed and has not changed since.")
+@click.option("--recheck-pictures", is_flag=True, help="Ask for every picture again, and encode anew what changed.")
 @click.option("--dry-run", is_flag=True, help="Only count what would be done.")
 @as_json
-def update(index: str, follow: bool, retry: bool, dry_run: bool, as_json: bool) -> None:
+def update(index: str, follow: bool, retry: bool, recheck_pictures: bool, dry_run: bool, as_json: bool) -> None:
     """Encode the documents of INDEX that changed since they were encoded, or never were."""
+    if recheck_pictures and (follow or dry_run):
+        raise RequestError("--recheck-pictures goes with neither --follow nor --dry-run; give it alone")
     if follow and (dry_run or as_json):
         raise RequestError("--follow has no end whose result --json or --dry-run could print; give it alone")
     if follow:
         following.follow(index, retry=retry)
         return
-    _run(index, None, Mode(retry=retry), dry_run=dry_run, as_json=as_json)
+    _run(index, None, Mode(retry=retry), recheck=recheck_pictures, dry_run=dry_run, as_json=as_json)
 
 
-def _run(index: str, space: str | None, mode: Mode, *, dry_run: bool, as_json: bool) -> None:
+def _run(index: str, space: str | None, mode: Mode, *, recheck: bool = False, dry_run: bool, as_json: bool) -> None:
     begun = time.monotonic()
     with cluster() as (settings, connection), Progress(*COLUMNS, console=errors) as shown:
         known = _known(connection, index, dry_run=dry_run)
@@ -118,6 +121,10 @@ def _run(index: str, space: str | None, mode: Mode, *, dry_run: bool, as_json: b
             counts = reindexing.dry_run(connection, known, mode, Bar(shown))
         else:
             counts = reindexing.run(connection, known, broker_url(settings), settings, mode, Bar(shown))
+        if recheck:
+            anew = reindexing.recheck(connection, known, broker_url(settings), settings, Bar(shown))
+            counts.unchanged -= min(anew.documents, counts.unchanged)  # the update before had found them up to date
+            counts.add(anew)
     tell(counts, time.monotonic() - begun, dry_run=dry_run, as_json=as_json)
 
 

@@ -17,7 +17,7 @@ from integration.pictures.web import CONNECTIONS, PictureClient
 from integration.settings import Settings
 from mappings.errors import RecordError
 
-__all__ = ["Fetched", "PictureReference", "fetch", "fetch_all", "from_isbn", "isbn13"]
+__all__ = ["Fetched", "PictureReference", "Seen", "changed_all", "fetch", "fetch_all", "from_isbn", "isbn13"]
 
 _URL_ALPHABET = str.maketrans("-_", "+/")
 
@@ -29,6 +29,33 @@ class Fetched:
     data: bytes
     etag: str | None
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A picture as it was when it was encoded."""
+
+    reference: PictureReference
+    sha256: str
+    etag: str | None
+
+
+def changed_all(seen: Sequence[Seen], settings: Settings) -> list[bool]:
+    """Whether each picture is another one now, at most eight asked at once; one that cannot be had is not."""
+
+    def attempt(one: Seen) -> bool:
+        try:
+            if one.reference.kind != "url":
+                return _fetched(one.reference, settings, client).sha256 != one.sha256
+            body = client.fetch_unless(one.reference.value, one.etag)
+        except RecordError:
+            return False
+        return body is not None and hashlib.sha256(body.data).hexdigest() != one.sha256
+
+    if not seen:
+        return []
+    with PictureClient(settings) as client, ThreadPoolExecutor(min(CONNECTIONS, len(seen))) as threads:
+        return list(threads.map(attempt, seen))
 
 
 def fetch(reference: PictureReference, settings: Settings) -> Fetched:

@@ -70,11 +70,18 @@ class PictureClient:
         and TLS certificates that do not hold; `picture-too-large` past `picture_max_bytes`, unpacked; `picture-timeout`
         when time is over or the server is overloaded; `picture-unreadable` where the transfer breaks off.
         """
+        found = self.fetch_unless(url, None)
+        if found is None:
+            raise RecordError(_MISSING, f"{shown(url)} answers 304 where a picture was expected")
+        return found
+
+    def fetch_unless(self, url: str, etag: str | None) -> Body | None:
+        """As `fetch`; None where the server says that the picture still has this ETag."""
         deadline = time.monotonic() + self._settings.picture_timeout
         target = self._permitted(url)
         for _ in range(REDIRECTS + 1):
-            answer = self._answer(target, deadline)
-            if isinstance(answer, Body):
+            answer = self._answer(target, deadline, etag)
+            if not isinstance(answer, str):
                 return answer
             target = self._permitted(answer)
         raise RecordError(_MISSING, f"{shown(url)} redirects more than {REDIRECTS} times; give the last URL")
@@ -98,19 +105,22 @@ class PictureClient:
             raise RecordError("picture-forbidden", text)
         return parsed
 
-    def _answer(self, url: httpx.URL, deadline: float) -> Body | str:
-        """One request: its body, or the URL it redirects to."""
+    def _answer(self, url: httpx.URL, deadline: float, etag: str | None) -> Body | str | None:
+        """One request: its body, the URL it redirects to, or None where the picture still has the ETag."""
         name = shown(str(url))
         remaining = max(0.0, deadline - time.monotonic())
         # connect, read and write carry the moment at which all ends, which `CheckedStream` reads; see there
         limits = {"connect": deadline, "read": deadline, "write": deadline, "pool": remaining}
-        request = httpx.Request("GET", url, headers=HEADERS)
+        condition = {"If-None-Match": etag} if etag and etag.isascii() and etag.isprintable() else {}
+        request = httpx.Request("GET", url, headers=HEADERS | condition)
         target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         try:
             with self._pool.stream("GET", target, headers=request.headers.raw, extensions={"timeout": limits}) as came:
                 response = httpx.Response(came.status, headers=came.headers, stream=_Chunks(came.iter_stream()))
                 if response.has_redirect_location:
                     return str(url.join(response.headers["location"]))
+                if condition and response.status_code == 304:
+                    return None
                 _check_status(response, name)
                 return self._body(response, name, deadline)
         except httpcore.TimeoutException as error:
