@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from integration.cli import follow as following
 from integration.logs import JsonLines, Text, configure
 
 SECRET = "xanthippe"
@@ -104,3 +105,10 @@ def test_arguments_of_tasks_are_not_logged_at_debug(capsys: pytest.CaptureFixtur
     logging.getLogger("integration.manners").debug("told")
     [line] = capsys.readouterr().err.splitlines()
     assert json.loads(line)["event"] == "told"
+
+
+@pytest.mark.usefixtures("_root")
+def test_following_logs_its_lines_as_objects(capsys: pytest.CaptureFixture[str]) -> None:
+    following._logged("biblios")(f"100% of http://u:{SECRET}@h read")
+    line = json.loads(capsys.readouterr().err)
+    assert (line["index"], line["event"]) == ("biblios", "100% of http://***h read")

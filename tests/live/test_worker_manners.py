@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from encoders import catalogue
 from integration import attach as attaching
 from integration import jobs, state, status
+from integration.cli import cli
 from integration.engine.client import Cluster
 from integration.engine.services import Services
 from integration.settings import Settings
@@ -87,8 +89,14 @@ def known(cluster: Cluster, index: Callable[..., str], services: Services, tmp_p
     return attaching.attach(cluster, attaching.plan(cluster, index(), str(tmp_path / "p.yaml"), card))
 
 
-def crosshatch(services: Services, *words: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "integration.cli", *words, "--json"]
+def problems(services: Services, known: state.Attached, *options: str) -> dict[str, Any]:
+    command = ["problems", known.index, *options, "--json"]
+    answer: dict[str, Any] = json.loads(CliRunner().invoke(cli, command, env={"CROSSHATCH_DATA": services.data}).stdout)
+    return answer
+
+
+def reindexing(services: Services, known: state.Attached) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "integration.cli", "reindex", known.index, "--json"]
     environment = {**os.environ, "CROSSHATCH_DATA": services.data}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
@@ -116,7 +124,7 @@ def test_a_record_that_kills_processes_is_listed_and_nothing_is_told(
     settings = Settings(data=Path(services.data), picture_hosts=("127.0.0.1",), picture_timeout=60.0, log="json")
     guarded = replace(services, url=services.url.replace("://", f"://reader:{CANARY}1@"))
     with worker(settings, guarded, log=log) as running:
-        reindex = crosshatch(services, "reindex", known.index)
+        reindex = reindexing(services, known)
         for _ in range(2):
             assert pictures.asked.acquire(timeout=120)
             kill_the_process_of(running)
@@ -125,13 +133,12 @@ def test_a_record_that_kills_processes_is_listed_and_nothing_is_told(
         assert counts["partial"] == {"picture-missing": 1}
         assert pictures.times == 2, "who knows the culprit does not ask for its picture"
         assert status.of_index(cluster, known)["encoded"]["text"] == 5
-        listed = json.loads(crosshatch(services, "problems", known.index).communicate(timeout=60)[0])
+        listed = problems(services, known)
         found = {row["id"]: row["parts"] for row in listed["problems"]}
         assert found["0"] == {"record": ["picture-unreadable", "a worker process died of it"]}
         assert set(listed["explanations"]) == {"picture-unreadable", "picture-missing"}
         pictures.free.set()
-        again = crosshatch(services, "problems", known.index, "--retry", "--reason", "picture-unreadable")
-        counts = json.loads(again.communicate(timeout=120)[0])
+        counts = problems(services, known, "--retry", "--reason", "picture-unreadable")
         assert (counts["documents"], counts["encoded"]) == (1, 1)
     assert b"crosshatch" in source(cluster, known, "0")
     told = lines(log)
