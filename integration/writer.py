@@ -21,7 +21,7 @@ import msgspec
 
 from integration import account, window
 from integration.engine.answers import decoded, document
-from integration.engine.client import BUSY, Cluster, heals, part
+from integration.engine.client import BLOCKED, BUSY, Cluster, heals, part
 from mappings.errors import EngineRefused, EngineUnavailable, UnknownIndexError, WriteRefused
 
 BULK_BYTES = 8_000_000  # far below http.max_content_length, small enough for a busy heap
@@ -111,7 +111,8 @@ class GuardedIndex:
     def write(self, puts: Sequence[Put]) -> list[Outcome | Refusal]:
         """Put new bytes in the place of each document read; one outcome a document, in order.
 
-        Raises WriteRefused where the account does not see whole documents.
+        Raises WriteRefused where the account does not see whole documents, and where the index is blocked: that is
+        nothing of one document's.
         """
         if puts:
             account.demand_whole(self._cluster, self._alias)
@@ -190,8 +191,6 @@ class GuardedIndex:
             return [{"status": 404}] * len(batch)
         except EngineUnavailable:
             return [{"status": 503}] * len(batch)
-        except WriteRefused as error:
-            return [{"status": 403, "error": {"type": "blocked", "reason": str(error)}}] * len(batch)
 
     def _send_alone(self, current: Current, source: bytes) -> dict[str, Any]:
         """A document with line breaks between its members cannot stand in a bulk body; its bytes are kept."""
@@ -227,6 +226,7 @@ class GuardedIndex:
 
 
 def _judged(item: Mapping[str, Any]) -> Outcome | Refusal:
+    """What became of one write. Raises WriteRefused where a block keeps every document from being written."""
     status, error = item["status"], item.get("error", {})
     if status in (200, 201):  # created: it was deleted since it was read
         return Outcome.GONE if item.get("result") == "created" else Outcome.WRITTEN
@@ -236,6 +236,10 @@ def _judged(item: Mapping[str, Any]) -> Outcome | Refusal:
         return Outcome.BUSY
     if status == 404 or error.get("type") == "index_not_found_exception":
         return Outcome.GONE
+    if error.get("type") == BLOCKED:
+        raise WriteRefused(
+            f"OpenSearch blocks writing: {error.get('reason')}; lift the block (index.blocks.*) and run again"
+        )
     cause = error.get("caused_by", {}).get("reason")
     return Refusal(f"{error.get('type')}: {error.get('reason')}" + (f" ({cause})" if cause else ""))
 

@@ -30,6 +30,7 @@ logging.getLogger("opensearch").setLevel(logging.CRITICAL)
 # one such record must not stop the reading of the others
 sys.setrecursionlimit(max(sys.getrecursionlimit(), 3000))
 BUSY = (429, 502, 503, 504)
+BLOCKED = "cluster_block_exception"
 
 
 class _AsItCame(JSONSerializer):
@@ -137,7 +138,7 @@ class Cluster:
 
 def heals(kind: str | None, reason: str | None) -> bool:
     """Whether a refusal is the disk's flood stage, a block that goes by itself: 429 today, 403 in older engines."""
-    return kind == "cluster_block_exception" and "/12/" in (reason or "")
+    return kind == BLOCKED and "/12/" in (reason or "")
 
 
 def part(name: str) -> str:
@@ -171,7 +172,7 @@ def _translated(error: TransportError, request: str, host: str) -> CrosshatchErr
         return UnknownIndexError(f"OpenSearch at {host}: {reason}; GET _cat/indices lists the names it has")
     if status in BUSY or heals(kind, reason):
         return EngineUnavailable(f"OpenSearch at {host} is too busy for {request}: {status} {kind}: {reason}")
-    if kind == "cluster_block_exception":
+    if kind == BLOCKED:
         return WriteRefused(
             f"OpenSearch blocks {request}: {reason}; lift the block (index.blocks.*, disk space) and run again"
         )

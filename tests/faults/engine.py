@@ -82,7 +82,7 @@ def _narrow(folder: Path) -> System:
 BUSY, SLOW, CUT = Weather(refused=0.5), Weather(delay=0.3, rate=50_000), Weather(cut=0.3)
 FAULTS = (
     Fault("engine full (flood stage)", flooded, records=3000, events=2, system=_often),
-    Fault("index read-only", read_only, records=3000, events=2),
+    Fault("index read-only", read_only, records=3000, events=2, encode=("update", INDEX, "--follow")),
     Fault("engine busy (429)", partial(weather, bad=BUSY), records=3000, events=3, system=_narrow),
     Fault("network slow", partial(weather, bad=SLOW), records=3000, events=3, system=_proxied),
     Fault("network cut under way", partial(weather, bad=CUT), records=3000, events=3, system=_proxied),

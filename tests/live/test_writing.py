@@ -16,7 +16,14 @@ from integration.engine.client import Cluster, part
 from integration.jobs import Job
 from integration.settings import Settings
 from integration.writer import Current, GuardedIndex, Key, Outcome, Refusal
-from mappings.errors import AlreadyAttachedError, AttachRefused, NotAttachedError, RequestError, UnknownIndexError
+from mappings.errors import (
+    AlreadyAttachedError,
+    AttachRefused,
+    NotAttachedError,
+    RequestError,
+    UnknownIndexError,
+    WriteRefused,
+)
 from mappings.fields import StoredCodes
 from tests.live.fakes import BITS, CARD, FakeEncoder, NoWatch, code_of
 
@@ -304,15 +311,37 @@ def test_an_index_rebuilt_while_we_attach_keeps_no_alias_of_the_old_one(
 def test_a_refused_write_is_a_problem_of_its_record(
     cluster: Cluster, attached: state.Attached, settings: Settings
 ) -> None:
-    """A read-only index refuses each record with the engine's words."""
+    """A pipeline that nobody can leave out refuses one document, in the engine's words; the other is written."""
+    put(cluster, attached, "1", b'{"title":"one"}')
+    put(cluster, attached, "2", b'{"title":"two"}')
+    pipeline, refuse = f"refuse-{attached.index}", {"message": "not this one", "if": "ctx._id == '1'"}
+    cluster.request("PUT", f"/_ingest/pipeline/{pipeline}", body={"processors": [{"fail": refuse}]})
+    cluster.request("PUT", f"/{attached.index}/_settings", body={"index.final_pipeline": pipeline})
+    counts = encode(cluster, attached, settings, FakeEncoder())
+    assert (counts.failed, counts.encoded) == ({"write-refused": 1}, 1)
+    [problem] = problems.every(cluster, attached)
+    assert "not this one" in problem.parts["record"][1]
+    cluster.request("PUT", f"/{attached.index}/_settings", body={"index.final_pipeline": None})
+    cluster.request("DELETE", f"/_ingest/pipeline/{pipeline}")
+    assert encode(cluster, attached, settings, FakeEncoder(), retry=True).documents == 2
+
+
+@pytest.mark.parametrize("block", ["write", "read_only"])
+def test_a_blocked_index_is_no_problem_of_its_records(
+    cluster: Cluster, attached: state.Attached, settings: Settings, block: str
+) -> None:
+    """An administrator blocks writes for a snapshot: the work stops and says so, and goes on when the block is gone."""
     put(cluster, attached, "1", b'{"title":"one"}')
     put(cluster, attached, "2", b'{"title":\n"two"}')
-    cluster.request("PUT", f"/{attached.index}/_settings", body={"index.blocks.write": True})
-    counts = encode(cluster, attached, settings, FakeEncoder())
-    assert counts.failed == {"write-refused": 2}
-    assert all("block" in p.parts["record"][1] for p in problems.every(cluster, attached))
-    cluster.request("PUT", f"/{attached.index}/_settings", body={"index.blocks.write": None})
-    assert encode(cluster, attached, settings, FakeEncoder(), retry=True).documents == 2
+    for record in ("1", "2"):
+        cluster.request("PUT", f"/{attached.index}/_settings", body={f"index.blocks.{block}": True})
+        job = Job("job", attached.index, attached.uuid, attached.space, (Key(record),))
+        with pytest.raises(WriteRefused, match="lift the block"):
+            BatchEncoding(job, attached, cluster, FakeEncoder, settings).run(NoWatch())
+        cluster.request("PUT", f"/{attached.index}/_settings", body={f"index.blocks.{block}": None})
+    assert list(problems.every(cluster, attached)) == []
+    assert encode(cluster, attached, settings, FakeEncoder()).documents == 2
+    assert status.of_index(cluster, attached)["stale"] == 0
 
 
 def test_writers_and_workers_at_once_lose_nothing(
