@@ -12,7 +12,7 @@ from tests.sources import PROJECT
 
 COMPOSE = PROJECT / "docker" / "compose.yaml"
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["services"]
-OURS = ("worker", "worker-gpu", "cli")
+OURS = ("worker", "worker-gpu", "follow", "cli")
 each = pytest.mark.parametrize("name", SERVICES)
 
 
@@ -37,6 +37,7 @@ def test_services() -> None:
     assert set(SERVICES) == {"opensearch", "redis", *OURS}
     assert {name: service.get("profiles") for name, service in SERVICES.items() if "profiles" in service} == {
         "worker-gpu": ["gpu"],
+        "follow": ["follow"],
         "cli": ["cli"],
     }
 
