@@ -17,7 +17,6 @@ from mappings.errors import EngineUnavailable, WriteRefused
 
 Checkpoints = dict[int, int]  # by shard: a sequence number up to which all is known; -1 for nothing
 Pace = Callable[[int], None]  # told before so many documents are written, it may wait or raise
-PAGE_BYTES = 8_000_000
 EXPIRY = 0.4  # seconds: longer than the clock that the engine looks up for the age of a delete takes to tick
 
 
@@ -50,7 +49,7 @@ class Source:
         self._cluster, self.alias = cluster, alias
         self.done = done  # carried up to here
         self.compared = dict(done)  # every delete up to here is known
-        self._size = _page_size(cluster, alias)
+        self._size = scan.page_size(cluster, alias)
 
     def changes(self) -> Iterator[list[Hit]]:
         """Documents written since the last call, a page at a time; one is due again if it was written once more."""
@@ -149,10 +148,3 @@ def between(after: int, last: int) -> dict[str, object]:
 
 def _as_it_is(hit: Hit) -> Write:
     return Write(hit.key, hit.source, {"version": hit.version, "version_type": "external_gte"})
-
-
-def _page_size(cluster: Cluster, alias: str) -> int:
-    """Documents a page, so that one of large documents stays within memory."""
-    total = cluster.request("GET", f"/{part(alias)}/_stats/docs,store")["_all"]["primaries"]
-    each = int(total["store"]["size_in_bytes"]) * 4 // max(int(total["docs"]["count"]), 1)  # it is compressed
-    return max(1, min(scan.PAGE, PAGE_BYTES // max(each, 1)))

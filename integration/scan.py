@@ -15,7 +15,8 @@ from integration.engine.client import Cluster, part
 from integration.writer import Key
 from mappings.errors import EngineRefused, EngineUnavailable
 
-PAGE = 500
+PAGE = 500  # documents, where they are small
+PAGE_BYTES = 8_000_000  # of documents, on average
 KEEP = "5m"  # a page is judged in well under a second; nothing waits for a worker between two pages
 
 
@@ -71,7 +72,8 @@ def pages(
     `shard` is the one whose primary is read, where not all are; `more` goes into the body of the search. Raises
     EngineUnavailable where that point is lost: the index was dropped, or the engine started anew.
     """
-    body = {"size": PAGE, "sort": ["_doc"], "query": query or {"match_all": {}}, "_source": True, **more}
+    size = PAGE if more.get("_source") is False else more.pop("size", None) or page_size(cluster, index)
+    body = {"sort": ["_doc"], "query": query or {"match_all": {}}, "_source": True, **more, "size": size}
     whole = {"scroll": KEEP, "allow_partial_search_results": "false"}  # a shard that is away is an error, not empty
     params = whole | ({} if shard is None else {"preference": f"_shards:{shard}|_primary"})
     page = decoded(_reader, cluster.raw("POST", f"/{part(index)}/_search", params=params, body=body))
@@ -89,6 +91,13 @@ def pages(
     finally:
         with contextlib.suppress(EngineRefused):  # it ended by itself
             cluster.request("DELETE", "/_search/scroll", body={"scroll_id": page.scroll_id})
+
+
+def page_size(cluster: Cluster, index: str) -> int:
+    """How many documents of `index` a page may hold, so that one of large documents stays within memory."""
+    total = cluster.request("GET", f"/{part(index)}/_stats/docs,store")["_all"]["primaries"]
+    each = int(total["store"]["size_in_bytes"]) * 4 // max(int(total["docs"]["count"]), 1)  # it is compressed
+    return max(1, min(PAGE, PAGE_BYTES // max(each, 1)))
 
 
 def judged(cluster: Cluster, known: state.Attached) -> Iterator[Judged]:

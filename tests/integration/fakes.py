@@ -76,6 +76,7 @@ class FakeCluster:
         answers: dict[str, Callable[[], bytes]] = {
             "_update": lambda: self._missing(key),
             "_refresh": lambda: b"{}",
+            "_stats": lambda: _json({"_all": {"primaries": self._size(index)}}),
             "_settings": lambda: _json({index: {"settings": {"index": {"uuid": f"uuid-{index}"}}}}),
             "_doc": lambda: self._document(method, index, unquote(key), params or {}, body),
             "_mget": lambda: b'{"docs":[%s]}' % b",".join(self._found(index, one) for one in _ids(body)),
@@ -83,6 +84,11 @@ class FakeCluster:
             "_search": lambda: self._search(index, body),
         }
         return answers[what]()
+
+    def _size(self, index: str) -> Mapping[str, object]:
+        documents = self.indices[index]
+        stored = sum(len(one.source) for one in documents.values())
+        return {"docs": {"count": len(documents)}, "store": {"size_in_bytes": stored}}
 
     def _missing(self, key: str) -> bytes:
         raise EngineRefused(404, "document_missing_exception", f"[{key}]: document missing", "POST")

@@ -119,3 +119,10 @@ def test_half_a_surrogate_pair_stays_the_bytes_it_was(cluster: FakeCluster, text
     assert [hit.source for hit in page] == [source, b'{"title":"\\ud83d\\ude00"}']
     read = GuardedIndex(cluster.as_cluster(), "biblios", "internal").read([Key("half"), Key("next")])
     assert [current and current.source for current in read] == [hit.source for hit in page]
+
+
+@pytest.mark.parametrize(("each", "expected"), [(100, scan.PAGE), (1_000_000, 2), (50_000_000, 1)])
+def test_a_page_of_large_documents_holds_few(cluster: FakeCluster, each: int, expected: int) -> None:
+    """Compressed they take a quarter of the disk, or so it is reckoned."""
+    cluster.put("biblios", "1", b"x" * each)
+    assert scan.page_size(cluster.as_cluster(), "biblios") == expected
