@@ -105,8 +105,9 @@ def _strike(
         system.until(reached(due), f"{due:.0f} records encoded", seconds=LIMIT)
         before = system.stored() or 0
         since = strike(system, rng)
+        base = max(before, system.stored() or 0)  # a fault that lasts need not have stopped everything
         # more than a worker had in its hands
-        system.until(reached(before + 2 * BATCH), f"recovery from {fault.name}, event {number + 1}")
+        system.until(reached(base + 2 * BATCH), f"recovery from {fault.name}, event {number + 1}")
         row.recover_s.append(time.monotonic() - since)
         say(f"{fault.name} {number + 1} of {fault.events} at {before}: recovered in {row.recover_s[-1]:.1f} s")
 
