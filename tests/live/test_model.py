@@ -10,7 +10,7 @@ import json
 import sys
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ back = st.tuples(st.just("write back"), records, st.sampled_from(["whale", "boat
 of_records = st.one_of(write, write, delete, change, back)
 of_index = st.tuples(st.sampled_from(["rebuild", "by query", "refresh", "merge"]), st.none(), st.none())
 events = st.one_of(of_records, of_records, of_records, of_index)
-at_request = st.tuples(st.just("request"), st.integers(0, 9))
+at_request = st.tuples(st.just("request"), st.integers(0, 13))
 at_write = st.tuples(st.just("write"), st.integers(0, 1))  # through an alias: the window is right before it
 moments = st.one_of(at_request, at_write)
 interludes = st.lists(st.tuples(moments, events), max_size=3)
@@ -82,18 +82,21 @@ RARE = (
 class Interrupted(Cluster):
     """A connection of ours: before its n-th request, or its n-th write, happens what `meanwhile` says.
 
-    `window` holds the ids that were read through one of our aliases and are yet to be written.
+    `window` holds the ids that were read through one of our aliases, looked at once more by sequence numbers, and are
+    yet to be written: what the library system writes to them now, at the version they have, cannot be seen.
     """
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.meanwhile: dict[tuple[str, int], list[Callable[[], None]]] = {}
         self.window: set[str] = set()
+        self._read: set[str] = set()
         self._sent = {"request": 0, "write": 0}
 
     def _send(self, method: str, path: str, params: Any, body: Any) -> Any:
         through_alias = path.startswith("/crosshatch-")
-        for kind in ("request", "write") if through_alias and not path.endswith("/_mget") else ("request",):
+        writes = through_alias and (method in ("PUT", "DELETE") or path.endswith("/_bulk"))
+        for kind in ("request", "write") if writes else ("request",):
             for event in self.meanwhile.pop((kind, self._sent[kind]), []):
                 event()
             self._sent[kind] += 1
@@ -101,15 +104,21 @@ class Interrupted(Cluster):
             return super()._send(method, path, params, body)
         finally:
             if through_alias:
-                self._look(path, body)
+                self._look(path, params, body)
 
-    def _look(self, path: str, body: Any) -> None:
-        if path.endswith("/_mget"):
-            self.window = {wanted["_id"] for wanted in body["docs"]}
+    def _look(self, path: str, params: Any, body: Any) -> None:
+        if path.endswith("/_mget") and "_source" not in (params or {}):
+            self._read, self.window = {wanted["_id"] for wanted in body["docs"]}, set()
+        elif "/_stats" in path:
+            self.window = set(self._read)
         elif path.endswith("/_bulk"):
-            self.window -= {json.loads(line)["index"]["_id"] for line in body.split(b"\n")[:-1:2]}
-        else:
-            self.window.discard(unquote(path.rpartition("/")[2]))
+            self._wrote({json.loads(line)["index"]["_id"] for line in body.split(b"\n")[:-1:2]})
+        elif "/_doc/" in path:
+            self._wrote({unquote(path.rpartition("/")[2])})
+
+    def _wrote(self, records: set[str]) -> None:
+        self._read -= records
+        self.window -= records
 
 
 class Catalogue(RuleBasedStateMachine):
@@ -127,8 +136,10 @@ class Catalogue(RuleBasedStateMachine):
         self.closed = False
         self.blocked: str | None = None
         self.ours: Interrupted | None = None  # while we are at work
-        self.overwritten: dict[Key, bytes] = {}  # the known residue: a rewrite at the same version, within the window
-        self.risen: set[Key] = set()  # deleted within the window: ours may bring it back for a moment
+        # the residue that docs/invariants.md tells of: what was rewritten within the window at the version it had, and
+        # what may lie there instead; what was deleted then, and may rise for a moment
+        self.overwritten: dict[Key, bytes | None] = {}
+        self.risen: set[Key] = set()
         self._create()
         self.attach([])
 
@@ -155,14 +166,14 @@ class Catalogue(RuleBasedStateMachine):
         if key is None:
             self.whole_index(what)
             return
-        in_window = self.ours is not None and key.id in self.ours.window and self.external
+        in_window = self.external and self.ours is not None and key.id in self.ours.window
         before = self._held(self.twin, key) if in_window else None
-        if in_window and what.startswith("delete"):
-            self.risen.add(key)
         self._write(what, key, body)
         self.overwritten.pop(key, None)
-        if before and what == "rewrite":
+        if what == "rewrite" and (before or key in self.risen):
             self.overwritten[key] = before
+        if in_window and what.startswith("delete"):
+            self.risen.add(key)
 
     def _write(self, what: str, key: Key, body: Any) -> None:
         params, record = self._params(what, key), part(key.id)
@@ -287,7 +298,17 @@ class Catalogue(RuleBasedStateMachine):
         except (NotAttachedError, UnknownIndexError):
             return
         if known.uuid == job.uuid and job.space in known.spaces:
+            before = dict(self.overwritten)
             BatchEncoding(job, known, cluster, lambda: self.encoder, self.settings).run(NoWatch())
+            self._is_reported(known, [key for key in self.overwritten if key not in before])
+
+    def _is_reported(self, known: state.Attached, keys: Sequence[Key]) -> None:
+        """Where our write lies on top of one of the library system's, the record's problem says so."""
+        found = problems.of_records(self.cluster, known, [key.id for key in keys])
+        for key in keys:
+            held = self._held(self.name, key)
+            if held and splice.take_out(held) != self._held(self.twin, key):
+                assert "document" in found[key.id].parts
 
     @contextlib.contextmanager
     def _we(self, meanwhile: Any) -> Iterator[Cluster]:
