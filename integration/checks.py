@@ -10,7 +10,7 @@ from mappings.errors import EngineRefused, UnknownIndexError
 from mappings.fields import OBJECT, PARTS, space_mapping
 from mappings.profile import TargetProfile
 
-ADDED_FIELDS = len(PARTS) + 3  # the parts, `source`, the space's object, our object
+ADDED_FIELDS = len(PARTS) + 2  # the parts, the space's object, our object
 BLOCKS = ("read_only", "read_only_allow_delete", "write", "metadata", "read", "search_only")
 SNAPSHOTS = ("remote_snapshot", "snapshot")  # searchable ones: OpenSearch, Elasticsearch
 

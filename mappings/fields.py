@@ -27,12 +27,12 @@ def field_name(space: str, part: str) -> str:
 def space_mapping(space: str) -> dict[str, Any]:
     """Body for `PUT <index>/_mapping`: adds one space, also to a strict index.
 
-    Nothing in it is searched by a catalogue's own queries: `*` never expands to `binary`. It does expand to a keyword
-    that is not indexed, as a clause that fails, so `source` is `binary` too: a digest in hexadecimal is base64 as well.
-    `dynamic: false` lets a document with an unknown member of ours pass instead of failing the catalogue's write.
+    Nothing in it is searched by a catalogue's own queries: `*` never expands to `binary`. `source` is not mapped at
+    all: a pattern of `docvalue_fields` that meets a `binary` without doc values fails the whole search, and one of
+    `exists` would find it. `dynamic: false` lets a document with an unknown member of ours pass instead of failing the
+    catalogue's write.
     """
-    code = {"type": "binary", "doc_values": True}
-    members = {**dict.fromkeys(PARTS, code), "source": {"type": "binary"}}
+    members = dict.fromkeys(PARTS, {"type": "binary", "doc_values": True})
     space_object = {"dynamic": False, "properties": members}
     return {"properties": {OBJECT: {"dynamic": False, "properties": {space: space_object}}}}
 

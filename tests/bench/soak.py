@@ -37,8 +37,8 @@ from tests.bench.write import bibliography
 
 ENCODER = "default-64"
 PROFILE = "{name: soak, versioning: internal, text: [title, creators.name, subjects, summary]}"
-RECORDS = 1000
-MINUTES, RATE, EVERY = 20.0, 5.0, 10.0
+RECORDS = 300
+MINUTES, RATE, EVERY = 20.0, 2.0, 10.0
 FLAT = 0.02  # of the mean: what memory may rise by over the second half, by a straight line through it
 PATIENCE = 600.0  # seconds for what is left to encode at the end
 BARS = "▁▂▃▄▅▆▇█"

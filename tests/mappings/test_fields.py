@@ -18,7 +18,7 @@ def code(bits: int, seed: int = 0) -> HashCode:
 def test_the_mapping_is_the_one_of_the_design() -> None:
     """Nothing in it is indexed: `*` of a catalogue's own query must not expand to a field of ours."""
     codes = {"type": "binary", "doc_values": True}
-    space = {"text": codes, "image": codes, "record": codes, "source": {"type": "binary"}}
+    space = {"text": codes, "image": codes, "record": codes}
     assert space_mapping("default_1234abcd") == {
         "properties": {
             "crosshatch": {
