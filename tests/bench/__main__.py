@@ -1,6 +1,7 @@
-"""All benchmarks, one after the other: `make bench`, or `python -m tests.bench [--quick] [--out FILE]`.
+"""All benchmarks, one after the other: `make bench`, or `python -m tests.bench [--quick] [--only NAME] [--out FILE]`.
 
-Each has an engine of its own and the machine to itself, unless somebody else uses it: the load at the start tells.
+Each has an engine of its own and the machine to itself, unless somebody else uses it: the load at its start is kept
+with its figures. With `--only` the file's other figures stay as they are.
 """
 
 import argparse
@@ -17,11 +18,13 @@ from integration.engine.client import Cluster
 from integration.engine.services import running
 from integration.search.scripts import ensure_scripts
 from integration.settings import Settings
-from tests.bench import encode, search, write
+from tests.bench import encode, follow, heal, search, soak, write
 from tests.bench.machine import described, machine
 
 OUT = Path("docs/bench.json")
+CURVES = Path("docs/soak.svg")
 DOCUMENTS, ROUNDS = 100_000, 100  # of the search
+NAMES = ("encode", "write", "search", "heal", "follow", "soak")
 console = Console()
 progress = Console(stderr=True)
 
@@ -47,27 +50,49 @@ def search_table(found: dict[str, Any]) -> Table:
     return shown
 
 
+def measured(name: str, *, quick: bool) -> dict[str, Any]:
+    """One benchmark in its own size, or in a small one."""
+    match name:
+        case "encode":
+            return encode.measure(32, 1) if quick else encode.measure(encode.RECORDS, encode.ROUNDS)
+        case "write":
+            return write.measure(500, 1) if quick else write.measure(write.DOCUMENTS, write.ROUNDS)
+        case "heal":
+            return heal.measure(200, 1) if quick else heal.measure(heal.DOCUMENTS, heal.ROUNDS)
+        case "follow":
+            return (
+                follow.measure(1000, 2, 2) if quick else follow.measure(follow.DOCUMENTS, follow.SECONDS, follow.QUIET)
+            )
+        case "soak":
+            return soak.measure(0.5, soak.RATE) if quick else soak.measure(soak.MINUTES, soak.RATE)
+    return searching(2000, 10) if quick else searching(DOCUMENTS, ROUNDS)
+
+
 def main() -> None:
     """Measure, print, and write everything down."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="small sizes: does it run? The figures mean nothing")
+    parser.add_argument("--only", action="append", choices=NAMES, help="may be given again")
     parser.add_argument("--out", type=Path, help=f"JSON file of all results; default {OUT}, or none with --quick")
     asked = parser.parse_args()
     out = asked.out or (None if asked.quick else OUT)
     began, host = time.monotonic(), machine()
-    encoded = encode.measure(32, 1) if asked.quick else encode.measure(encode.RECORDS, encode.ROUNDS)
-    written = write.measure(500, 1) if asked.quick else write.measure(write.DOCUMENTS, write.ROUNDS)
-    searched = searching(2000, 10) if asked.quick else searching(DOCUMENTS, ROUNDS)
-    host["opensearch"] = searched.pop("opensearch")
+    kept = json.loads(out.read_text("utf-8")) if out and out.is_file() and asked.only else {}
+    tables = {"encode": encode, "write": write, "heal": heal, "follow": follow, "soak": soak}
+    for name in asked.only or NAMES:
+        load = machine()["load"]
+        found = measured(name, quick=asked.quick)
+        host["opensearch"] = found.pop("opensearch", host.get("opensearch", kept.get("machine", {}).get("opensearch")))
+        console.print(tables[name].table(found) if name in tables else search_table(found))
+        kept[name] = {**found, "load": load}
     console.print(described(host), highlight=False)
-    for table in (encode.table(encoded), write.table(written), search_table(searched)):
-        console.print(table)
     progress.print(f"took {time.monotonic() - began:.0f} s")
     if out:
-        found = {"machine": host, "encode": encoded, "write": written, "search": searched}
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+        out.write_text(json.dumps({"machine": host} | kept | {"machine": host}, indent=1) + "\n", "utf-8")
         progress.print(f"wrote {out}")
+        if "soak" in (asked.only or NAMES):
+            CURVES.write_text(soak.picture(kept["soak"]), "utf-8")
 
 
 if __name__ == "__main__":

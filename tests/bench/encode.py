@@ -31,9 +31,9 @@ from encoders import catalogue as bundles
 from encoders.api import Item
 from integration import attach as attaching
 from integration import jobs, records, reindex
+from integration.code_source import CHUNK
 from integration.counts import Counts
 from integration.demo import catalogue
-from integration.encoding import CHUNK
 from integration.engine import lifeline
 from integration.engine.client import Cluster
 from integration.engine.services import Services, running

@@ -35,10 +35,10 @@ from integration.engine import lifeline
 from integration.engine.client import Cluster
 from integration.engine.services import Services, running
 from integration.follow import Follower
+from integration.parcels import Stale
 from integration.settings import Settings
 from integration.store import CodeStore, Kept
 from integration.worker_process import worker
-from integration.writer import Key
 from mappings.code import HashCode
 from mappings.fields import OBJECT, StoredCodes
 from tests.bench.processes import cpu_seconds, family, follower, parts_of
@@ -77,10 +77,10 @@ class _Noted(Follower):
             self.notes.put((time.time(), []))
         return pause
 
-    def _keys(self, hits: Sequence[Any], seen: state.Attached) -> list[Key]:
+    def _keys(self, hits: Sequence[Any], seen: state.Attached) -> list[Stale]:
         keys = super()._keys(hits, seen)
         if keys:
-            self.notes.put((time.time(), [key.id for key in keys]))
+            self.notes.put((time.time(), [one.key.id for one in keys]))
         return keys
 
 
