@@ -32,7 +32,8 @@ def space_mapping(space: str) -> dict[str, Any]:
     `exists` would find it. `dynamic: false` lets a document with an unknown member of ours pass instead of failing the
     catalogue's write.
     """
-    members = dict.fromkeys(PARTS, {"type": "binary", "doc_values": True})
+    code = {"type": "binary", "doc_values": True}
+    members = dict.fromkeys(PARTS, code)
     space_object = {"dynamic": False, "properties": members}
     return {"properties": {OBJECT: {"dynamic": False, "properties": {space: space_object}}}}
 
