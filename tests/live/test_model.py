@@ -63,7 +63,8 @@ events = st.one_of(of_records, of_records, of_records, of_index)
 at_request = st.tuples(st.just("request"), st.integers(0, 13))
 at_write = st.tuples(st.just("write"), st.integers(0, 1))  # through an alias: the window is right before it
 moments = st.one_of(at_request, at_write)
-interludes = st.lists(st.tuples(moments, events), max_size=3)
+in_window = st.tuples(st.just(("write", 0)), st.one_of(write, delete))
+interludes = st.lists(st.one_of(st.tuples(moments, events), in_window), max_size=3)
 RARE = (
     "rebuild",
     "by query",
