@@ -141,6 +141,7 @@ def detach(
     guarded = GuardedIndex(cluster, leaving, known.profile.versioning)
     changed = emptying.empty(cluster, known.index, guarded, OBJECT, splice.take_out, admit=admit)
     problems.forget(cluster, known)
+    state.note_store(cluster, known)
     state.forget(cluster, known)
     lease.forget(cluster, known.index)  # after the state, without which no follower writes it again
     remove_alias(cluster, known.index, leaving)
@@ -190,8 +191,11 @@ def _state(cluster: Cluster, wanted: Plan) -> state.Attached:
     own = before if before and before.index == wanted.index else state.by_name(cluster, wanted.index)
     version = own.version if own else None
     if before is None:
-        secret = base64.b64encode(secrets.token_bytes(32)).decode()
-        known = state.Attached(wanted.index, wanted.uuid, wanted.space, {wanted.space: bundle}, wanted.profile, secret)
+        fresh = base64.b64encode(secrets.token_bytes(32)).decode()
+        secret, store = state.noted_store(cluster, wanted.index) or (fresh, None)
+        known = state.Attached(
+            *(wanted.index, wanted.uuid, wanted.space, {wanted.space: bundle}, wanted.profile, secret), store_name=store
+        )
     else:  # a rebuilt index keeps its code store, and its spaces unless it gets another encoder
         kept = wanted.space in before.spaces and before.spaces[wanted.space].digest == card.digest
         known = before.taken_over(wanted.index, wanted.uuid, version)

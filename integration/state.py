@@ -200,6 +200,18 @@ def noted_profile(cluster: Cluster, index: str) -> str | None:
     return answer["_source"]["body"]["profile"] if answer else None
 
 
+def note_store(cluster: Cluster, known: Attached) -> None:
+    """Note what opens the code store of an index that is let go: without the secret its codes are found by nobody."""
+    body = {"secret": known.secret, "store": known.store}
+    put(cluster, f"store:{known.index}", {"kind": "store", "index": known.index, "body": body})
+
+
+def noted_store(cluster: Cluster, index: str) -> tuple[str, str] | None:
+    """Secret and name of the code store that a detached index left behind, if any."""
+    answer = get(cluster, f"store:{index}")
+    return (answer["_source"]["body"]["secret"], answer["_source"]["body"]["store"]) if answer else None
+
+
 def ensure(cluster: Cluster) -> None:
     """Make the state index where there is none yet."""
     if not cluster.exists(f"/{STATE}"):

@@ -141,3 +141,15 @@ def test_scans_write_to_the_store_at_most_once_a_week(cluster: Cluster, known: s
     backdate(cluster, known, 7)
     scan_all(cluster, known)
     assert codes.stats(cluster, known).spaces[known.space].oldest == today().isoformat()
+
+
+@pytest.mark.parametrize("drop", [False, True])
+def test_an_index_that_is_attached_again_finds_its_codes_unless_they_were_dropped(
+    cluster: Cluster, known: state.Attached, settings: Settings, tmp_path: Any, drop: bool
+) -> None:
+    """The store can be read by nobody who has not its secret, so detach leaves that behind."""
+    attaching.detach(cluster, known, drop_codes=drop)
+    again = attaching.attach(cluster, attaching.plan(cluster, known.index, str(tmp_path / "test.yaml"), CARD))
+    assert again.store == known.store
+    assert encode(cluster, again, settings) == (len(TITLES) if drop else 0)
+    assert codes.stats(cluster, again).entries == len(TITLES)
