@@ -289,5 +289,5 @@ class Follower:
 
 def _found(known: state.Attached | None, name: str) -> state.Attached:
     if known is None:
-        raise UnknownIndexError(f"there is no index {name}, or its owner is still making it")
+        raise UnknownIndexError(f"there is no index {name}, or its owner is still making it; see GET _cat/indices")
     return known

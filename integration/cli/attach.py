@@ -11,7 +11,7 @@ from encoders.api import BundleCard
 from integration import attach as attaching
 from integration import state
 from integration.cli.door import as_json, cluster, manners, print_json
-from integration.engine.client import Cluster
+from integration.engine.client import Cluster, part
 from integration.fitting import card_of
 from integration.settings import Settings
 from mappings.profile import TargetProfile
@@ -40,7 +40,7 @@ def attach(
         if as_json:
             print_json({"ok": plan.ok, "checks": [asdict(one) for one in plan.checks]})
         else:
-            _show(plan)
+            _show(plan, only_asked=check)
         if check:
             context.exit(0 if plan.ok else 1)
         known = attaching.attach(connection, plan)
@@ -60,11 +60,14 @@ def detach(index: str, yes: bool, drop_codes: bool, as_json: bool) -> None:
             click.confirm(f"Take the codes out of every document of {known.index}?", abort=True, err=True)
         admit = manners(settings, connection).admit
         changed = attaching.detach(connection, known, drop_codes=drop_codes, admit=admit)
+        dropped = drop_codes and not connection.exists(f"/{part(known.store)}")
     if as_json:
-        print_json({"index": known.index, "changed": changed, "codes_dropped": drop_codes})
+        print_json({"index": known.index, "changed": changed, "codes_dropped": dropped})
         return
     click.echo(f"{changed} documents of {known.index} are as they were before attach")
-    if not drop_codes:
+    if drop_codes and not dropped:
+        click.echo(f"its codes are kept in {known.store}, which another attached index uses")
+    elif not dropped:
         click.echo(f"its codes are kept in {known.store}, for attaching again; delete that index if you never will")
 
 
@@ -84,7 +87,7 @@ def _plan(
     )
 
 
-def _show(plan: attaching.Plan) -> None:
+def _show(plan: attaching.Plan, *, only_asked: bool) -> None:
     table = Table(title=f"Attach {plan.index}", show_lines=False)
     for heading in ("check", "", "found"):
         table.add_column(heading)
@@ -93,7 +96,8 @@ def _show(plan: attaching.Plan) -> None:
     console = Console()
     console.print(table)
     console.print(f"profile {plan.profile.name} ({plan.profile.versioning} versions), space {plan.space}")
-    console.print("would add" if plan.ok else "would refuse; with every check passed it adds", end=" ")
+    adds = "would add" if only_asked else "adds"
+    console.print(adds if plan.ok else "refused; with every check passed it adds", end=" ")
     console.print(
         f"the object field crosshatch.{plan.space}, a hidden write alias, a code store and two stored scripts"
     )

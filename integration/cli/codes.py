@@ -4,7 +4,7 @@ import sys
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from integration import codes as store
 from integration import state
@@ -29,7 +29,7 @@ def stats(index: str, days: int, as_json: bool) -> None:
     if as_json:
         print_json(found.listed())
         return
-    table = Table("space", "entries", "oldest", f"not met for {days} days", "last full scan")
+    table = Table(Column("space", no_wrap=True), "entries", "oldest", f"not met for {days} days", "last full scan")
     table.title = f"{found.store}: {found.entries} entries, {found.bytes / 1e6:.1f} MB"
     for space, held in found.spaces.items():
         table.add_row(space, str(held.entries), held.oldest, str(held.unseen), held.scanned or "none")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 
 from integration import problems as troubles
 from integration import reindex as reindexing
@@ -46,7 +46,8 @@ def _list(found: Sequence[troubles.Problem], *, as_json: bool) -> None:
         rows = [{"id": p.record, "failed": p.failed, "parts": {n: list(w) for n, w in p.parts.items()}} for p in found]
         print_json({"problems": rows, "explanations": {reason: EXPLANATIONS.get(reason, "") for reason in reasons}})
         return
-    table = Table("record", "", "part", "reason", "what to know", title=f"{len(found)} records with problems")
+    table = Table(Column("record", overflow="fold"), "", "part", "reason", "what to know")
+    table.title = f"records with problems: {len(found)}"
     for problem in found[:SHOWN]:
         for part, (reason, message) in problem.parts.items():
             table.add_row(problem.record, "failed" if problem.failed else "partial", part, reason, message)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from integration import spaces as migration
 from integration import state
@@ -28,13 +28,11 @@ def list_(index: str, as_json: bool) -> None:
     if as_json:
         print_json({"spaces": [stand.listed() for stand in found]})
         return
-    table = Table("space", "", "encoder", "bits", "text", "image", "record", "lack", "digest")
+    table = Table(Column("space", no_wrap=True), "", "encoder", "bits", "text", "image", "record", "lack")
     for stand in found:
-        name, bits, digest = (
-            (stand.bundle.name, str(stand.bundle.bits), stand.bundle.digest[:12]) if stand.bundle else ("-", "-", "-")
-        )
+        name, bits = (stand.bundle.name, str(stand.bundle.bits)) if stand.bundle else ("-", "-")
         said = "active" if stand.active else "" if stand.bundle else "dropped; run `spaces drop` again"
-        table.add_row(stand.space, said, name, bits, *map(str, stand.documents.values()), str(stand.lack), digest)
+        table.add_row(stand.space, said, name, bits, *map(str, stand.documents.values()), str(stand.lack))
     Console().print(table)
 
 
@@ -91,4 +89,5 @@ def drop(index: str, space: str | None, yes: bool, drop_codes: bool, as_json: bo
     if as_json:
         print_json(asdict(done))
         return
-    click.echo(f"{done.space} is gone from {done.changed} documents of {done.index}, and {done.codes} codes kept of it")
+    kept = f"{done.codes} codes of it left the code store" if drop_codes else "the code store keeps its codes"
+    click.echo(f"{done.space} is gone from {done.changed} documents of {done.index}; {kept}")
