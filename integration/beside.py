@@ -12,7 +12,7 @@ from integration import aliases, move, problems, state, switch, twin
 from integration.changeover import Changeover
 from integration.engine.client import Cluster
 from integration.move import Admit, Done, Encode, Move, Said
-from mappings.errors import RequestError, UnknownIndexError
+from mappings.errors import EngineUnavailable, RequestError, UnknownIndexError
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +126,13 @@ def _happened(cluster: Cluster, name: str, over: Changeover) -> bool:
 
 
 def _clear_away(cluster: Cluster, over: Changeover) -> None:
-    """Before the swap: the live index as it was, the half-built one gone, one that was kept as it was kept."""
-    aliases.unlink(cluster, over)
+    """Before the swap: the live index as it was, the half-built one gone, one that was kept as it was kept.
+
+    Raises EngineUnavailable where the swap happened all the same: a connection may break while it waits its turn.
+    """
+    aliases.unlink(cluster, over)  # changes of aliases go one after the other: whatever waited is done now
+    if over.phase != "begun" and aliases.theirs(cluster, over.target):
+        raise EngineUnavailable(f"the catalogue was changed over to {over.target} after all; run this again")
     if not over.built:
         twin.remember_deletes(cluster, over.target, instead_of=over.source)
         return

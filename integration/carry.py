@@ -12,6 +12,7 @@ from integration import scan
 from integration.engine.client import Cluster, part
 from integration.scan import Hit
 from integration.shipping import Write, ship
+from integration.watermarks import refresh
 from integration.writer import Key
 from mappings.errors import EngineUnavailable, WriteRefused
 
@@ -54,7 +55,7 @@ class Source:
     def changes(self) -> Iterator[list[Hit]]:
         """Documents written since the last call, a page at a time; one is due again if it was written once more."""
         upto = checkpoints(self._cluster, self.alias)
-        self._cluster.request("POST", f"/{part(self.alias)}/_refresh")
+        refresh(self._cluster, self.alias)
         more = {"version": True, "seq_no_primary_term": True, "size": self._size}
         for shard, last in upto.items():
             after = self.done.get(shard, -1)
@@ -72,7 +73,7 @@ class Source:
         An operation that left no document behind was a delete, or was followed by another on the same document.
         """
         upto = checkpoints(self._cluster, self.alias)
-        self._cluster.request("POST", f"/{part(self.alias)}/_refresh")
+        refresh(self._cluster, self.alias)
         for shard, last in upto.items():
             after = self.compared.get(shard, -1)
             if last - after != self._count(shard, after, last):
@@ -119,7 +120,7 @@ def deletes(cluster: Cluster, source: Source, target: str, pace: Pace) -> int:
     upto = source.lost_any()
     if upto is None:
         return 0
-    cluster.request("POST", f"/{part(target)}/_refresh")
+    refresh(cluster, target)
     deleted = 0
     for page in scan.pages(cluster, target, _source=False):
         gone = source.gone([hit.key for hit in page])

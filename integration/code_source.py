@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
 
-from encoders.api import Encoder
+from encoders.api import Encoder, Item
 from integration import pictures
 from integration.jobs import Job
 from integration.settings import Settings
@@ -79,6 +79,7 @@ class CodeSource:
             codes = encoder.encode(items)
         except Exception as error:
             if len(works) == 1:
+                _demand_sound(encoder, error)
                 return {works[0].digest: works[0].unencodable(f"the encoder cannot take it: {error}")}
             alone: dict[str, Kept] = {}
             for work, seen in zip(works, fetched, strict=True):
@@ -93,6 +94,17 @@ class CodeSource:
             raise
         except Exception as error:  # no record is at fault
             raise BundleError(f"the encoder cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+def _demand_sound(encoder: Encoder, error: Exception) -> None:
+    """Raise BundleError where the encoder, or its device, fails at any content."""
+    try:
+        encoder.encode([Item("a", ())])
+    except Exception:
+        raise BundleError(
+            f"the encoder fails at everything: {type(error).__name__}: {error}; no record is at fault: start the "
+            "worker anew, and see its device and memory"
+        ) from error
 
 
 def _chunks(works: Sequence[Work], size: int) -> Iterator[Sequence[Work]]:

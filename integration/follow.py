@@ -52,6 +52,7 @@ class Follower:
         self._show = show
         self._cluster, self._name, self._settings, self._tell = cluster, name, settings, tell
         self._known = _found(reattach.current(cluster, name), name)
+        self._judging = judging(self._known)  # what every record was, or will be by a scan that has begun, judged by
         self._lease = Lease(cluster, self._known.index)
         app, broker = jobs.queue_app(broker_url), jobs.check_broker(broker_url)
         held = Manners(cluster, settings).held
@@ -133,13 +134,15 @@ class Follower:
 
     def _beat(self) -> None:
         """Tell that we live and how far we are; learn what changed in the state; scan all once in a while."""
-        before = judging(self._known)
         try:
             self._identify()
+            self._scan_where_due()  # before what it says is kept
         finally:  # also while there is nothing to follow
             if self._shards and not self._detached:
                 self._lease.keep(self.summary())
-        changed = judging(self._known) != before
+
+    def _scan_where_due(self) -> None:
+        changed = judging(self._known) != self._judging
         if changed and self._shards:
             self._tell(f"{self._known.index}: its spaces or its profile changed; scanning all of it")
         late = self._last_scan is not None and abs(time.time() - self._last_scan) > self._settings.follow_scan * 3600
@@ -149,6 +152,7 @@ class Follower:
                 self._roll = RollCall(self._cluster, self._known, self._known.spaces)
             for shard in self._shards.values():
                 shard.look_again(needed=changed)
+        self._judging = judging(self._known)
 
     def _look(self) -> None:
         """See how far each shard has come. What is no longer the shard that was followed is scanned."""
@@ -177,7 +181,8 @@ class Follower:
         """Go on where the last follower stopped, or, where that says nothing of this index, scan all of it."""
         numbers = range(watermarks.shards(self._cluster, seen.index))
         watermarks.complete(seen, len(numbers))
-        shards = lines.restored(self._before, seen.uuid, judging(self._known))
+        self._judging = judging(self._known)
+        shards = lines.restored(self._before, seen.uuid, self._judging)
         if self._before and set(shards) == set(numbers):
             self._shards, self._last_scan = shards, self._before["last_scan"]
             away = max(time.time() - self._before["at"], 0.0)
@@ -265,7 +270,7 @@ class Follower:
         """What is kept of this follower in the state."""
         return {
             "uuid": self._known.uuid,
-            "judging": judging(self._known),
+            "judging": self._judging,
             "shards": {str(number): shard.message() for number, shard in self._shards.items()},
             "last_scan": self._last_scan,
             "scanning": any(shard.scan for shard in self._shards.values()),

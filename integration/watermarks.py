@@ -93,8 +93,10 @@ def complete(seen: Seen, expected: int) -> Seen:
 
 
 def refresh(cluster: Cluster, index: str) -> None:
-    """Make everything that was written visible to `changes`."""
-    cluster.request("POST", f"/{part(index)}/_refresh")
+    """Make everything that was written visible to `changes`. Raises EngineUnavailable where a shard did not do it."""
+    shards = cluster.request("POST", f"/{part(index)}/_refresh")["_shards"]
+    if shards["failed"]:
+        raise EngineUnavailable(f"{shards['failed']} of {shards['total']} shards of {index} were not refreshed")
 
 
 def changes(

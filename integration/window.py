@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from integration.engine.client import Cluster
-from mappings.errors import EngineRefused
+from mappings.errors import EngineRefused, EngineUnavailable
 
 PAGE = 1000
 
@@ -27,16 +27,15 @@ Marks = Mapping[str, Mark]  # by shard
 
 
 def marks(cluster: Cluster, path: str) -> Marks:
-    """The primaries' marks of the one index behind `path`. Raises UnknownIndexError."""
+    """The primaries' marks of the one index behind `path`. Raises UnknownIndexError and EngineUnavailable."""
     # of all statistics the cheapest: numbers come with every one
     found = cluster.request("GET", f"{path}/_stats/warmer", params={"level": "shards"})["indices"]
     shards: Mapping[str, list[Any]] = next(iter(found.values()))["shards"] if found else {}
-    return {
-        number: Mark(copy["seq_no"]["local_checkpoint"], copy["seq_no"]["max_seq_no"])
-        for number, copies in shards.items()
-        for copy in copies
-        if copy["routing"]["primary"]
-    }
+    primaries = {number: copy for number, copies in shards.items() for copy in copies if copy["routing"]["primary"]}
+    for number, copy in primaries.items():
+        if "seq_no" not in copy:
+            raise EngineUnavailable(f"shard {number} is being recovered; try again later")
+    return {n: Mark(copy["seq_no"]["local_checkpoint"], copy["seq_no"]["max_seq_no"]) for n, copy in primaries.items()}
 
 
 def is_quiet(before: Marks | None, after: Marks, own: int = 0) -> bool:

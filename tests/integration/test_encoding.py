@@ -323,6 +323,21 @@ def test_an_encoder_that_cannot_be_loaded_is_no_records_fault(cluster: FakeClust
         BatchEncoding(job, KNOWN, cluster.as_cluster(), broken, Settings()).run(Watch())
 
 
+def test_an_encoder_that_fails_at_everything_is_no_records_fault(cluster: FakeCluster) -> None:
+    """A device that fell away: the records stay stale, and none is listed."""
+
+    class Dead(FakeEncoder):
+        def encode(self, items: Any) -> Any:
+            raise RuntimeError("the device fell off the bus")
+
+    for name in "abc":
+        cluster.put("biblios", name, document(title=name))
+    job = Job("j", "biblios", KNOWN.uuid, "s_1", tuple(map(Key, "abc")))
+    with pytest.raises(BundleError, match="RuntimeError: the device fell off the bus; no record is at fault"):
+        BatchEncoding(job, KNOWN, cluster.as_cluster(), Dead, Settings()).run(Watch())
+    assert known_problems(cluster, "a", "b", "c") == {}
+
+
 def test_an_engine_that_stays_busy_ends_with_the_records_listed(
     cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,14 @@ from integration.engine.client import Cluster
 from integration.engine.services import Services
 from integration.jobs import Job
 from integration.settings import Settings
-from mappings.errors import DataError, NotAttachedError, RequestError, WorkerUnavailable, WriteRefused
+from mappings.errors import (
+    DataError,
+    EngineUnavailable,
+    NotAttachedError,
+    RequestError,
+    WorkerUnavailable,
+    WriteRefused,
+)
 from mappings.fields import StoredCodes
 from tests.live.fakes import BITS, CARD, FakeEncoder, NoWatch, code_of
 
@@ -303,6 +310,33 @@ def test_stopped_before_the_swap_nothing_has_happened(
     assert_untouched(cluster, name, old)
     assert beside.run(cluster, name, lambda _: None, told).now == half_built
     assert without_codes(documents(cluster, name)) == writer.truth
+
+
+@pytest.mark.parametrize("versioning", ["external"])
+def test_a_swap_whose_answer_came_late_is_not_cleared_away(
+    cluster: Cluster, name: str, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks while the swap still waits its turn: a look shows the old index, and then it happens."""
+    monkeypatch.setattr(changeover, "DEAD", 0.0)
+    swap, unlink, waiting = aliases.swap, aliases.unlink, []
+
+    def broken(*arguments: Any) -> None:
+        waiting.append(arguments)
+        raise EngineUnavailable("the connection broke")
+
+    def next_one(*arguments: Any) -> None:
+        while waiting:
+            swap(*waiting.pop())
+        unlink(*arguments)
+
+    with monkeypatch.context() as slow:
+        slow.setattr(aliases, "swap", broken)
+        slow.setattr(aliases, "unlink", next_one)
+        with pytest.raises(EngineUnavailable, match=r"changed over to test-.*-beside-1 after all; run this again"):
+            beside.run(cluster, name, lambda _: None, told)
+    beside.run(cluster, name, lambda _: None, told)
+    assert without_codes(documents(cluster, name)) == writer.truth
+    assert writer.errors == []
 
 
 @pytest.mark.parametrize("versioning", ["external"])

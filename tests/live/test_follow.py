@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from integration import attach as attaching
-from integration import jobs, lease, rollcall, spaces, state, status, switch, watermarks
+from integration import jobs, lease, lines, rollcall, spaces, state, status, switch, watermarks
 from integration.encoding import BatchEncoding
 from integration.engine.client import Cluster, part
 from integration.follow import Follower
@@ -21,7 +21,7 @@ from integration.jobs import Job
 from integration.lease import Lease
 from integration.settings import Settings
 from integration.store import today
-from mappings.errors import FollowedAlready, NotAttachedError
+from mappings.errors import EngineUnavailable, FollowedAlready, NotAttachedError
 from mappings.fields import StoredCodes
 from tests.live.fakes import BITS, CARD, FakeEncoder, code_of
 from tests.live.test_writing import NoWatch
@@ -277,6 +277,31 @@ def test_a_space_that_is_added_is_filled_beside(
         seen = state.attached(cluster, known.index).in_space(space)
         assert status.of_index(cluster, seen)["encoded"]["text"] == 30
         assert text_code(cluster, seen, "1") == code_of(b"changed")
+    follower.end()
+
+
+def test_a_change_of_spaces_is_not_forgotten_with_the_write_that_fails_then(
+    cluster: Cluster, known: state.Attached, settings: Settings, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither with the process: what is kept never says that all was judged by what no scan has looked at yet."""
+    follower, _ = begun(cluster, known, settings)
+    until(follower, settled(follower))
+    second = spaces.add(cluster, known, replace(CARD, name="other-128", digest="07e2" * 16))
+    kept: list[Any] = []
+
+    def fails(_: Lease, body: Any, **__: bool) -> None:
+        kept.append(body)
+        raise EngineUnavailable("the engine is away")
+
+    with monkeypatch.context() as away:
+        away.setattr(Lease, "keep", fails)
+        follower.hurry()
+        follower.patiently()
+    seen = state.attached(cluster, known.index).in_space(second)
+    shards = lines.restored(kept[0], known.uuid, watermarks.judging(seen))
+    assert all(shard.scan and shard.needed for shard in shards.values())
+    until(follower, settled(follower))
+    assert status.of_index(cluster, seen)["encoded"]["text"] == 30
     follower.end()
 
 
