@@ -1,14 +1,16 @@
 """Take what is ours out of every document again, by guarded writes: all on detach, one space when it is dropped."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 
 from integration import problems, scan
 from integration.engine.client import Cluster, part
 from integration.writer import GuardedIndex, Key, Outcome, Refusal
-from mappings.errors import DataError, WriteRefused
+from mappings.errors import DataError, EngineUnavailable, WriteRefused
 
 ROUNDS = 20
+LONGEST = 5.0  # seconds between two rounds
 log = logging.getLogger(__name__)
 
 
@@ -25,23 +27,28 @@ def empty(
 
     Only documents that hold `name`, or an escape that may spell it, are read. `admit` is called with the number of
     documents before each page: it may wait, or raise to stop. Raises WriteRefused where the engine takes no document,
-    or where the catalogue is faster at every try.
+    or where the catalogue is faster at every try, and EngineUnavailable where the engine stays too busy.
     """
     changed = 0
-    for _ in range(ROUNDS):
+    for attempt in range(ROUNDS):
+        if attempt:
+            time.sleep(min(0.05 * 2**attempt, LONGEST))
         cluster.request("POST", f"/{part(index)}/_refresh")
-        left = 0
+        left = busy = 0
         for page in scan.pages(cluster, index):
             keys = [hit.key for hit in page if name.encode() in hit.source or b"\\u00" in hit.source]
             admit(len(keys))
-            done, missed = _empty_page(guarded, keys, without)
-            changed, left = changed + done, left + missed
-        if not left:
+            done, missed, refused = _empty_page(guarded, keys, without)
+            changed, left, busy = changed + done, left + missed, busy + refused
+        if not left + busy:
             return changed
+    if busy:
+        raise EngineUnavailable(f"the engine is too busy to take {busy} documents of {index}; run this again later")
     raise WriteRefused(f"{left} documents of {index} changed at every try; stop what writes to it, and run this again")
 
 
-def _empty_page(guarded: GuardedIndex, keys: Sequence[Key], without: Callable[[bytes], bytes]) -> tuple[int, int]:
+def _empty_page(guarded: GuardedIndex, keys: Sequence[Key], without: Callable[[bytes], bytes]) -> tuple[int, int, int]:
+    """How many were changed, changed by the catalogue meanwhile, and refused by a busy engine."""
     puts = [
         (current, emptied)
         for current in guarded.read(keys)
@@ -54,8 +61,8 @@ def _empty_page(guarded: GuardedIndex, keys: Sequence[Key], without: Callable[[b
     unproven = [put[0].key.id for put, outcome in zip(puts, outcomes, strict=True) if outcome is Outcome.UNPROVEN]
     if unproven:
         log.warning("%s: records %s", problems.MAYBE_OVERWRITTEN[1].partition(".")[0], ", ".join(unproven))
-    missed = sum(outcome in (Outcome.CONFLICT, Outcome.BUSY) for outcome in outcomes)
-    return sum(outcome in (Outcome.WRITTEN, Outcome.UNPROVEN) for outcome in outcomes), missed
+    done = sum(outcome in (Outcome.WRITTEN, Outcome.UNPROVEN) for outcome in outcomes)
+    return done, outcomes.count(Outcome.CONFLICT), outcomes.count(Outcome.BUSY)
 
 
 def _emptied(source: bytes, without: Callable[[bytes], bytes]) -> bytes:

@@ -43,6 +43,7 @@ def current(cluster: Cluster, name: str, known: state.Attached | None = None) ->
         if there and there.uuid == uuid:
             return _upheld(cluster, there)
         before = _before(cluster, name, index, there, known)
+        switch.check(cluster, before.index)
         if _is_bare(cluster, index):
             return None
         version = there.version if there else None

@@ -128,6 +128,7 @@ class CodeStore:
             codes = {"codes": kept.codes.members(), "partial": dict(kept.partial), "pictures": pictures}
             body = {"space": self._space, "seen": seen_today, **codes}
             lines += [msgspec.json.encode({"index": {"_id": self._key(digest)}}), msgspec.json.encode(body)]
+        self.ensure()  # one that was deleted would be made by the write, with any mapping
         answer = self._cluster.bulk(f"/{part(self._index)}", b"\n".join(lines) + b"\n")
         if answer["errors"]:
             _raise_first(answer["items"])

@@ -12,6 +12,7 @@ itself uses them (`TargetProfile.versioning`):
   is `UNPROVEN`.
 """
 
+import time
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
@@ -26,6 +27,7 @@ from mappings.errors import EngineRefused, EngineUnavailable, UnknownIndexError,
 
 BULK_BYTES = 8_000_000  # far below http.max_content_length, small enough for a busy heap
 CONFLICT = 409
+WAITS = (0.1, 0.5, 2.0, 5.0, 15.0)  # seconds before each further try to take back what must not stay
 _GUARDS = {"require_alias": "true", "pipeline": "_none"}
 
 
@@ -214,6 +216,16 @@ class GuardedIndex:
         So a record made again at the same version within the millisecond between look and delete is lost; one that is
         made again at any time later is not.
         """
+        for wait in WAITS:  # a job that was run again instead would find the record there, and leave it
+            try:
+                return self._delete_again(current, item)
+            except UnknownIndexError:
+                return None
+            except EngineUnavailable:
+                time.sleep(wait)
+        return self._delete_again(current, item)
+
+    def _delete_again(self, current: Current, item: Mapping[str, Any]) -> None:
         [now] = self._found([current.key], _source="false")
         if (now.seq_no, now.primary_term) != (item["_seq_no"], item["_primary_term"]):
             return

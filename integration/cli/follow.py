@@ -5,10 +5,12 @@ import signal
 import threading
 from collections.abc import Callable
 
-from integration import logs
+from integration import logs, reattach, state
 from integration.cli.door import broker_url, cluster, errors
-from integration.follow import Follower
+from integration.engine.client import Cluster
+from integration.follow import AGAIN, Follower
 from integration.metrics import Metrics
+from mappings.errors import UnknownIndexError
 
 
 def follow(index: str, *, retry: bool) -> None:
@@ -17,12 +19,32 @@ def follow(index: str, *, retry: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with cluster() as (settings, connection):
+        tell = _logged(index) if settings.log == "json" else _tell
+        if not awaited(connection, index, stop, tell):
+            return
         metrics = Metrics(index)
         if settings.metrics_port:
             metrics.serve(settings.metrics_host, settings.metrics_port)
-        tell = _logged(index) if settings.log == "json" else _tell
         follower = Follower(connection, index, broker_url(settings), settings, tell, retry=retry, show=metrics.show)
         follower.run(stop)
+
+
+def awaited(connection: Cluster, index: str, stop: threading.Event, tell: Callable[[str], None]) -> bool:
+    """Wait for an index that was attached and is not there, as in a rebuild; whether it came before `stop`.
+
+    Raises UnknownIndexError for one that never was, and as `reattach.current`.
+    """
+    told = False
+    while reattach.current(connection, index) is None:
+        missing = f"there is no index {index}, or its owner is still making it"
+        if not any(index in (known.index, known.called) for known in state.every(connection)):
+            raise UnknownIndexError(missing)
+        if not told:
+            tell(f"{missing}; waiting")
+        told = True
+        if stop.wait(AGAIN):
+            return False
+    return True
 
 
 def _logged(index: str) -> Callable[[str], None]:

@@ -116,6 +116,14 @@ def test_a_dropped_code_comes_back_from_the_store_and_force_encodes(cluster: Fak
     assert len(encoder.encoded) == 1
 
 
+def test_a_code_store_that_somebody_deleted_is_made_again_with_its_mapping(cluster: FakeCluster) -> None:
+    """The engine would make one by itself, with a field for every picture number."""
+    cluster.put("biblios", "1", document(title="one"))
+    del cluster.indices[KNOWN.store]
+    assert encode(cluster, "1").encoded == 1
+    assert f"PUT /{KNOWN.store}" in cluster.asked
+
+
 def test_one_content_is_encoded_once(cluster: FakeCluster) -> None:
     for record in "abc":
         cluster.put("biblios", record, document(title="same", call=record))

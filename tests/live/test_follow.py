@@ -5,6 +5,7 @@ tests/live/test_follow_processes.py has the real ones.
 """
 
 import json
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ import pytest
 
 from integration import attach as attaching
 from integration import jobs, lease, lines, rollcall, spaces, state, status, switch, watermarks
+from integration.cli.follow import awaited
 from integration.encoding import BatchEncoding
 from integration.engine.client import Cluster, part
 from integration.follow import Follower
@@ -21,7 +23,7 @@ from integration.jobs import Job
 from integration.lease import Lease
 from integration.settings import Settings
 from integration.store import today
-from mappings.errors import EngineUnavailable, FollowedAlready, NotAttachedError
+from mappings.errors import EngineUnavailable, FollowedAlready, NotAttachedError, UnknownIndexError
 from mappings.fields import StoredCodes
 from tests.live.fakes import BITS, CARD, FakeEncoder, code_of
 from tests.live.test_writing import NoWatch
@@ -327,6 +329,30 @@ def test_an_index_that_is_made_anew_is_waited_for_and_followed(
     assert [item.text for item in hands.encoder.encoded[30:]] in (["book 30", "book 31"], ["book 31", "book 30"])
     follower.end()
     assert status.of_index(cluster, again)["follow"]["last_scan"]
+
+
+def test_an_index_that_is_not_there_when_following_begins_is_waited_for(
+    cluster: Cluster, known: state.Attached, index: Callable[..., str]
+) -> None:
+    """As in the middle of a rebuild; a name that was never attached is a mistake."""
+    cluster.request("DELETE", f"/{known.index}")
+    told: list[str] = []
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            if told and not cluster.exists(f"/{known.index}"):
+                cluster.request("PUT", f"/{known.index}", body=SHARDS)
+                write(cluster, known.index, "1", "book 1")
+            return self.is_set()
+
+    assert awaited(cluster, known.index, Stop(), told.append)
+    assert told == [f"there is no index {known.index}, or its owner is still making it; waiting"]
+    with pytest.raises(UnknownIndexError, match="no index never-heard-of"):
+        awaited(cluster, "never-heard-of", Stop(), told.append)
+    cluster.request("DELETE", f"/{known.index}")
+    stop = threading.Event()
+    stop.set()
+    assert not awaited(cluster, known.index, stop, told.append)
 
 
 def test_documents_of_any_size_are_read_in_small_pages(

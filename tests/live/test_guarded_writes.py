@@ -156,6 +156,24 @@ def test_a_delete_in_that_instant_stays_and_leaves_the_catalogues_own_tombstone(
     assert source(cluster, external, "r7") == b'{"title":"again"}'
 
 
+def test_a_record_that_came_back_goes_however_long_the_engine_is_too_busy_for_it(
+    cluster: Cluster, instant: Instant, external: state.Attached, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that was run again instead would find it there, and leave it."""
+    ask, busy = instant.request, [EngineUnavailable("429")] * 2
+
+    def request(method: str, path: str, **more: Any) -> Any:
+        if method == "DELETE" and busy:
+            raise busy.pop()
+        return ask(method, path, **more)
+
+    monkeypatch.setattr(instant, "request", request)
+    instant.then = [lambda: cluster.request("DELETE", f"/{external.index}/_doc/r7", params=AT_3)]
+    assert run(external, instant, settings, "r7").failed == {"gone": 1}
+    assert not busy
+    assert not cluster.exists(f"/{external.index}/_doc/r7")
+
+
 def test_a_record_that_is_made_again_is_not_taken_back(
     cluster: Cluster, instant: Instant, external: state.Attached, settings: Settings
 ) -> None:

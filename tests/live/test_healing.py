@@ -259,6 +259,21 @@ def test_what_is_off_or_detached_is_not_attached_again(cluster: Cluster, make: C
         reattach.current(cluster, shelf.name, again)
 
 
+def test_what_is_off_stays_off_under_the_name_of_its_successor(
+    cluster: Cluster, make: Callable[..., Shelf], index: Callable[..., str], alias: str
+) -> None:
+    """A switch names an index; the alias by which it was thrown means another one after a rebuild."""
+    shelf = make(alias, empty=True)
+    switch.off(cluster, alias)
+    new = index(BODY)
+    move(cluster, alias, shelf.known.index, new)
+    with pytest.raises(SwitchedOff, match=f"`crosshatch on {shelf.known.index}`"):
+        reattach.current(cluster, alias)
+    assert ours(cluster, new) == set()
+    assert len(switch.on(cluster, shelf.known.index)) == 1
+    assert reattach.current(cluster, alias) is not None
+
+
 def ours(cluster: Cluster, index: str) -> set[str]:
     """The aliases of Crosshatch that an index has."""
     aliases = cluster.request("GET", f"/{index}/_alias")
