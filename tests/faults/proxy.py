@@ -41,7 +41,6 @@ class Proxy:
         self._port = int(url.rpartition(":")[2])
         self._rng = Random(seed)
         self._here = free_port()
-        self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
         self.url = f"http://127.0.0.1:{self._here}"
         self.weather = Weather()
@@ -49,6 +48,7 @@ class Proxy:
 
     def start(self) -> None:
         """Listen."""
+        self._loop = asyncio.new_event_loop()
         listening = threading.Event()
 
         async def serve() -> None:
