@@ -3,7 +3,7 @@
 import base64
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -102,7 +102,10 @@ def attach(cluster: Cluster, wanted: Plan) -> state.Attached:
         refused = [f"{check.name}: {check.why}; {check.do}" for check in wanted.checks if not check.ok]
         raise AttachRefused(f"index {wanted.index} cannot be attached: " + " | ".join(refused))
     switch.check(cluster, wanted.index)
-    return fasten(cluster, _state(cluster, wanted))
+    known = _state(cluster, wanted)
+    if wanted.before:
+        clear(cluster, known)
+    return fasten(cluster, known)
 
 
 def fasten(cluster: Cluster, known: state.Attached) -> state.Attached:
@@ -150,17 +153,32 @@ def detach(
     return changed
 
 
-def empty(cluster: Cluster, known: state.Attached) -> None:
+def clear(cluster: Cluster, known: state.Attached) -> None:
     """Take our object out of documents that had it before our mapping, which is put now: such codes are not searched.
 
-    The alias for it is that of a detach, and the last to go.
+    The alias for it is that of a detach, and the last to go: where it is there, this was stopped before its end.
+    Raises SwitchedOff.
     """
+    there = cluster.request("GET", f"/{part(known.index)}")[known.index]
     leaving = f"crosshatch-d-{known.uuid}"
+    if leaving not in there["aliases"] and not _may_hold_dead_codes(there["mappings"], known):
+        return
     _change_aliases(cluster, [_addition(known.index, leaving)])
     _extend_mapping(cluster, known)
     guarded = GuardedIndex(cluster, leaving, known.profile.versioning)
-    emptying.empty(cluster, known.index, guarded, OBJECT, splice.take_out)
+    allowed = switch.Switch(cluster, known.index).check
+    emptying.empty(cluster, known.index, guarded, OBJECT, splice.take_out, admit=lambda _: allowed())
     remove_alias(cluster, known.index, leaving)
+
+
+def _may_hold_dead_codes(mapping: Mapping[str, Any], wanted: state.Attached) -> bool:
+    """Whether documents may have come with codes before our mapping, so that no search finds these.
+
+    A dynamic mapping would have taken them for text, which a check refuses, and a strict one refuses the documents.
+    """
+    mapped = mapping.get("properties", {}).get(OBJECT, {}).get("properties", {})
+    passes = str(mapping.get("dynamic", "true")).lower() not in ("true", "strict")
+    return passes and not mapped.keys() >= wanted.spaces.keys()
 
 
 def _extend_mapping(cluster: Cluster, known: state.Attached) -> None:

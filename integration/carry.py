@@ -4,12 +4,14 @@ Passes by sequence number: each shard of the source numbers its operations, so a
 one. Deletes leave nothing to ask for: where more was done than there are documents, the ids of both are compared.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from integration import scan
 from integration.engine.client import Cluster, part
+from integration.primaries import asked
 from integration.scan import Hit
 from integration.shipping import Write, ship
 from integration.watermarks import refresh
@@ -86,10 +88,10 @@ class Source:
         return [key for key, one in standing(self._cluster, self.alias, keys).items() if one is None]
 
     def _count(self, shard: int, after: int, last: int) -> int:
-        params, body = {"preference": f"_shards:{shard}|_primary"}, {"query": between(after, last)}
         if last <= after:
             return 0
-        return int(self._cluster.request("POST", f"/{part(self.alias)}/_count", params=params, body=body)["count"])
+        path, body = f"/{part(self.alias)}/_count", {"query": between(after, last)}
+        return int(json.loads(asked(self._cluster, path, shard, body))["count"])
 
 
 def into(cluster: Cluster, source: Source, target: str, pace: Pace) -> int:

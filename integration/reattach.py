@@ -129,20 +129,8 @@ def _attached_again(cluster: Cluster, wanted: state.Attached) -> state.Attached:
             f"index {wanted.index} is no longer the one that was attached, and cannot be attached again: "
             + " | ".join(refused)
         )
-    mapping = cluster.request("GET", f"/{part(wanted.index)}/_mapping")[wanted.index]["mappings"]
-    if _may_hold_dead_codes(mapping, wanted):
-        attach.empty(cluster, wanted)
+    attach.clear(cluster, wanted)
     return attach.fasten(cluster, wanted)
-
-
-def _may_hold_dead_codes(mapping: Mapping[str, Any], wanted: state.Attached) -> bool:
-    """Whether documents may have come with codes before our mapping, so that no search finds these.
-
-    A dynamic mapping would have taken them for text, which a check refuses, and a strict one refuses the documents.
-    """
-    mapped = mapping.get("properties", {}).get(OBJECT, {}).get("properties", {})
-    passes = str(mapping.get("dynamic", "true")).lower() not in ("true", "strict")
-    return passes and not mapped.keys() >= wanted.spaces.keys()
 
 
 def _let_go(cluster: Cluster, known: state.Attached) -> None:

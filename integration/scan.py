@@ -12,6 +12,7 @@ from integration import problems, records, state
 from integration.encoding import stored_members, up_to_date
 from integration.engine.answers import decoded, document
 from integration.engine.client import Cluster, part
+from integration.primaries import asked
 from integration.writer import Key
 from mappings.errors import EngineRefused, EngineUnavailable
 
@@ -75,8 +76,13 @@ def pages(
     size = PAGE if more.get("_source") is False else more.pop("size", None) or page_size(cluster, index)
     body = {"sort": ["_doc"], "query": query or {"match_all": {}}, "_source": True, **more, "size": size}
     whole = {"scroll": KEEP, "allow_partial_search_results": "false"}  # a shard that is away is an error, not empty
-    params = whole | ({} if shard is None else {"preference": f"_shards:{shard}|_primary"})
-    page = decoded(_reader, cluster.raw("POST", f"/{part(index)}/_search", params=params, body=body))
+    path = f"/{part(index)}/_search"
+    first = (
+        cluster.raw("POST", path, params=whole, body=body)
+        if shard is None
+        else asked(cluster, path, shard, body, **whole)
+    )
+    page = decoded(_reader, first)
     try:
         while page.hits.hits:
             yield page.hits.hits

@@ -13,6 +13,7 @@ from integration import scan, state
 from integration.engine.answers import decoded
 from integration.engine.client import Cluster, part
 from integration.lines import Shard
+from integration.primaries import asked
 from mappings.errors import EngineUnavailable, UnknownIndexError
 
 PAGE_BYTES = 8_000_000
@@ -126,8 +127,7 @@ def _page(cluster: Cluster, index: str, shard: int, after: int, end: int, size: 
         "track_total_hits": False,
         "_source": True,
     }
-    params = {"preference": f"_shards:{shard}|_primary", "allow_partial_search_results": "false"}
-    answer = cluster.raw("POST", f"/{part(index)}/_search", params=params, body=body)
+    answer = asked(cluster, f"/{part(index)}/_search", shard, body, allow_partial_search_results="false")
     return decoded(_reader, answer).hits.hits
 
 

@@ -5,12 +5,14 @@ somebody did, a refresh shows which numbers belong to living documents; one that
 was a delete, or a document written twice): what we wrote after it may lie on top of it.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
 from integration.engine.client import Cluster
-from mappings.errors import EngineRefused, EngineUnavailable
+from integration.primaries import asked
+from mappings.errors import EngineUnavailable
 
 PAGE = 1000
 
@@ -78,20 +80,6 @@ def _alive(cluster: Cluster, path: str, shard: str, start: int, end: int) -> Ite
             "_source": False,
             "track_total_hits": False,
         }
-        hits = _search(cluster, path, shard, body)
+        hits = json.loads(asked(cluster, f"{path}/_search", shard, body))["hits"]["hits"]
         yield from ((hit["_seq_no"], hit["_id"]) for hit in hits)
         start = hits[-1]["_seq_no"] if len(hits) == PAGE else end
-
-
-def _search(cluster: Cluster, path: str, shard: str, body: Mapping[str, Any]) -> list[Any]:
-    """Ask the primary: a replica that is behind would show as alive what was written over."""
-    for preference in (f"_shards:{shard}|_primary", f"_shards:{shard}"):
-        try:
-            answer = cluster.request("POST", f"{path}/_search", params={"preference": preference}, body=body)
-        except EngineRefused as error:
-            if error.status != 400 or "_primary" not in preference:
-                raise  # Elasticsearch since 7 knows no `_primary`; there a refresh reaches every copy
-            continue
-        hits: list[Any] = answer["hits"]["hits"]
-        return hits
-    raise AssertionError("unreachable")
