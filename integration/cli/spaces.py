@@ -28,11 +28,11 @@ def list_(index: str, as_json: bool) -> None:
     if as_json:
         print_json({"spaces": [stand.listed() for stand in found]})
         return
-    table = Table(Column("space", no_wrap=True), "", "encoder", "bits", "text", "image", "record", "lack")
+    table = Table(Column("space", no_wrap=True), "", "encoder", "bits", "text, image, record", "lack")
     for stand in found:
         name, bits = (stand.bundle.name, str(stand.bundle.bits)) if stand.bundle else ("-", "-")
         said = "active" if stand.active else "" if stand.bundle else "dropped; run `spaces drop` again"
-        table.add_row(stand.space, said, name, bits, *map(str, stand.documents.values()), str(stand.lack))
+        table.add_row(stand.space, said, name, bits, ", ".join(map(str, stand.documents.values())), str(stand.lack))
     Console().print(table)
 
 
