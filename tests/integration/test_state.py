@@ -60,7 +60,7 @@ def test_not_attached_and_rebuilt_say_which_command_helps(cluster: FakeCluster) 
     assert str(none.value) == "index biblios is not attached; run `crosshatch attach biblios` first"
     state.save(here, replace(KNOWN, uuid="of-before"))
     with pytest.raises(
-        NotAttachedError, match="dropped and made anew since it was attached; run `crosshatch attach bi"
+        NotAttachedError, match="dropped and made anew since it was attached; run `crosshatch update bi"
     ):
         state.attached(here, "biblios")
 
