@@ -12,7 +12,7 @@ from integration.engine.client import Cluster
 from integration.engine.services import Services
 from integration.rate import KEY, Rate
 from integration.settings import Settings
-from mappings.errors import EngineUnavailable, HeldBack
+from mappings.errors import EngineUnavailable, HeldBack, WriteRefused
 from tests.live.fakes import CARD, FakeEncoder
 from tests.live.test_writing import PROFILE, STRICT, encode, put, source
 
@@ -51,10 +51,11 @@ def test_a_flood_stage_is_waited_for_and_a_lasting_block_is_told(
     assert list(problems.every(cluster, attached)) == [], "it heals: no record is at fault"
     block(cluster, attached, "read_only_allow_delete", None)
     block(cluster, attached, "write", True)
-    assert encode(cluster, attached, settings, FakeEncoder()).failed == {"write-refused": RECORDS}
+    with pytest.raises(WriteRefused, match="index write"):
+        encode(cluster, attached, settings, FakeEncoder())
     block(cluster, attached, "write", None)
     assert with_codes(cluster, attached) == 0
-    counts = encode(cluster, attached, settings, FakeEncoder(), retry=True)
+    counts = encode(cluster, attached, settings, FakeEncoder())
     assert (counts.restored, counts.failed) == (RECORDS, {})
     assert with_codes(cluster, attached) == RECORDS
     assert list(problems.every(cluster, attached)) == []
