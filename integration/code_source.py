@@ -13,6 +13,7 @@ from integration.work import Fetches, Work
 from mappings.errors import BundleError, CrosshatchError
 
 CHUNK = 16  # records whose pictures are held in memory at once
+PROBE = Item("a", ())  # what every encoder that works can take
 
 
 class CodeSource:
@@ -99,7 +100,7 @@ class CodeSource:
 def _demand_sound(encoder: Encoder, error: Exception) -> None:
     """Raise BundleError where the encoder, or its device, fails at any content."""
     try:
-        encoder.encode([Item("a", ())])
+        encoder.encode([PROBE])
     except Exception:
         raise BundleError(
             f"the encoder fails at everything: {type(error).__name__}: {error}; no record is at fault: start the "

@@ -17,13 +17,14 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import HealthCheck
+from hypothesis import HealthCheck, Phase
 from hypothesis import settings as walks
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from integration import attach as attaching
 from integration import problems, scan, splice, state
+from integration.code_source import PROBE
 from integration.encoding import BatchEncoding
 from integration.engine.client import Cluster, part
 from integration.jobs import Job
@@ -382,7 +383,7 @@ class Catalogue(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_encoded_twice(self) -> None:
-        times = Counter(item.text for item in self.encoder.encoded if item.text)
+        times = Counter(item.text for item in self.encoder.encoded if item.text and item != PROBE)
         assert set(times.values()) <= {1}, times
 
     def teardown(self) -> None:
@@ -439,7 +440,8 @@ def test_no_order_of_events_harms_the_catalogue(
     profile = tmp_path / "model.yaml"
     profile.write_text(f"{{name: model, versioning: {versioning}, text: [title]}}")
     thorough = walks.get_current_profile_name() == "thorough"
-    few = {"max_examples": 8, "stateful_step_count": 25, "derandomize": True}
+    # a failing walk of these is shown as it was: making it shorter takes minutes, which `thorough` has
+    few = {"max_examples": 8, "stateful_step_count": 25, "derandomize": True, "phases": [Phase.generate]}
     run_state_machine_as_test(
         lambda: Catalogue(cluster, settings, versioning, str(profile)),
         settings=walks(
