@@ -11,6 +11,7 @@ from mappings.errors import DataError, EngineUnavailable, WriteRefused
 
 ROUNDS = 20
 LONGEST = 5.0  # seconds between two rounds
+PIECE = 50  # documents between two looks at manners: at a slow rate a page would take longer than anybody waits
 log = logging.getLogger(__name__)
 
 
@@ -26,8 +27,8 @@ def empty(
     """Write each document of `index` as `without` gives it; return how many were changed.
 
     Only documents that hold `name`, or an escape that may spell it, are read. `admit` is called with the number of
-    documents before each page: it may wait, or raise to stop. Raises WriteRefused where the engine takes no document,
-    or where the catalogue is faster at every try, and EngineUnavailable where the engine stays too busy.
+    documents before each piece of a page: it may wait, or raise to stop. Raises WriteRefused where the engine takes no
+    document, or where the catalogue is faster at every try, and EngineUnavailable where the engine stays too busy.
     """
     changed = 0
     for attempt in range(ROUNDS):
@@ -37,9 +38,11 @@ def empty(
         left = busy = 0
         for page in scan.pages(cluster, index):
             keys = [hit.key for hit in page if name.encode() in hit.source or b"\\u00" in hit.source]
-            admit(len(keys))
-            done, missed, refused = _empty_page(guarded, keys, without)
-            changed, left, busy = changed + done, left + missed, busy + refused
+            for start in range(0, len(keys), PIECE):
+                piece = keys[start : start + PIECE]
+                admit(len(piece))
+                done, missed, refused = _empty_piece(guarded, piece, without)
+                changed, left, busy = changed + done, left + missed, busy + refused
         if not left + busy:
             return changed
     if busy:
@@ -47,7 +50,7 @@ def empty(
     raise WriteRefused(f"{left} documents of {index} changed at every try; stop what writes to it, and run this again")
 
 
-def _empty_page(guarded: GuardedIndex, keys: Sequence[Key], without: Callable[[bytes], bytes]) -> tuple[int, int, int]:
+def _empty_piece(guarded: GuardedIndex, keys: Sequence[Key], without: Callable[[bytes], bytes]) -> tuple[int, int, int]:
     """How many were changed, changed by the catalogue meanwhile, and refused by a busy engine."""
     puts = [
         (current, emptied)
