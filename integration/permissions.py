@@ -115,7 +115,7 @@ ROLES = (
         "Crosshatch, encoding: worker, reindex, update, status, problems",
         [
             *[*_STATE, *_SCAN, *_GUARDED, *_PROBLEMS, *_PRESSURE],
-            *["POST /{ours}/_bulk", "POST /{index}/_count"],
+            *["HEAD /{ours}", "POST /{ours}/_bulk", "POST /{index}/_count"],
         ],
     ),
     Role(
