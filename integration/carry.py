@@ -15,6 +15,7 @@ from integration.primaries import asked
 from integration.scan import Hit
 from integration.shipping import Write, ship
 from integration.watermarks import refresh
+from integration.watermarks import shards as shards_of
 from integration.writer import Key
 from mappings.errors import EngineUnavailable, WriteRefused
 
@@ -36,8 +37,7 @@ def checkpoints(cluster: Cluster, alias: str, kind: str = "global_checkpoint") -
         for copy in copies
         if copy["routing"]["primary"] and "seq_no" in copy
     }
-    settings = cluster.request("GET", f"/{part(alias)}/_settings", params={"flat_settings": "true"})
-    wanted = int(next(iter(settings.values()))["settings"]["index.number_of_shards"])
+    wanted = shards_of(cluster, alias)
     if len(found) < wanted:
         raise EngineUnavailable(
             f"{wanted - len(found)} of {wanted} shards behind {alias} do not answer; try again later"

@@ -78,7 +78,7 @@ def look(cluster: Cluster, name: str) -> Seen:
 
 
 def shards(cluster: Cluster, index: str) -> int:
-    """The number of shards of a concrete index, whether they are there or not."""
+    """The number of shards of the one index behind `index`, a name or an alias, whether they are there or not."""
     answer = cluster.request(
         "GET", f"/{part(index)}/_settings", params={"filter_path": "*.settings.index.number_of_shards"}
     )
