@@ -8,7 +8,7 @@ BIN := .venv/bin
 # uv brings its own certificates; a network that inspects TLS puts its own into the system's store.
 UV := UV_SYSTEM_CERTS=1 $(BIN)/uv
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format bench faults bundle readme lock clean
+.PHONY: help setup demo test test-fast lint format bench faults transparency bundle readme lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -49,6 +49,9 @@ bench: setup ## measure encoding, guarded writes and search on this machine
 
 faults: setup ## kill, wipe, fill up and cut off every part while records are encoded; nothing may be harmed (30 minutes)
 	@$(BIN)/python -m tests.faults
+
+transparency: setup ## OpenSearch's REST tests and unmodified clients, directly and through the gateway: each ends the same
+	@$(BIN)/python -m tests.transparency
 
 bundle: setup ## train the default encoder's bundles anew and measure them
 	@$(BIN)/python -m encoders.training

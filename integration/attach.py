@@ -238,7 +238,14 @@ def remove_alias(cluster: Cluster, index: str, alias: str) -> None:
 
 
 def _change_aliases(cluster: Cluster, actions: list[dict[str, Any]]) -> None:
-    cluster.request("POST", "/_aliases", body={"actions": actions})
+    try:
+        cluster.request("POST", "/_aliases", body={"actions": actions})
+    except EngineRefused as error:
+        if "unknown field [must_exist]" not in error.reason:
+            raise
+        for action in actions:  # Elasticsearch 7.10 has no such word
+            action.get("remove", {}).pop("must_exist", None)
+        cluster.request("POST", "/_aliases", body={"actions": actions})
 
 
 def _addition(index: str, alias: str) -> dict[str, Any]:

@@ -75,9 +75,8 @@ def saturated(bm25: float, saturation: float) -> float:
 
 
 def _hit(raw: Mapping[str, Any], plan: SearchPlan, title: str | None) -> Hit:
-    named = raw.get("matched_queries") or {}
-    bm25 = float(named[WORDS]) if WORDS in named else None
     best = next(iter(raw.get("fields", {}).get(BEST, ())), None) or {}
+    bm25 = _bm25(raw, plan, best.get("similarity") or 0.0)
     return Hit(
         id=raw["_id"],
         score=saturated(bm25 or 0.0, plan.saturation) if plan.scored_here else float(raw["_score"]),
@@ -88,6 +87,25 @@ def _hit(raw: Mapping[str, Any], plan: SearchPlan, title: str | None) -> Hit:
         title=title_of(raw.get("_source") or {}, title),
         similarity=best.get("similarity"),
     )
+
+
+def _bm25(raw: Mapping[str, Any], plan: SearchPlan, similarity: float) -> float | None:
+    """The BM25 score, None where the words do not match.
+
+    Elasticsearch before 8.8 names the queries that matched and not their scores: then it is what the score leaves,
+    as exact as single precision is, and None where the words have no weight.
+    """
+    named = raw.get("matched_queries") or {}
+    if WORDS not in named:
+        return None
+    if isinstance(named, Mapping):
+        return float(named[WORDS])
+    if plan.scored_here:
+        return float(raw["_score"])
+    if plan.weight == 1:
+        return None
+    share = (float(raw["_score"]) - plan.weight * similarity) / (1 - plan.weight)
+    return plan.saturation * share / (1 - share) if 0 < share < 1 else 0.0
 
 
 def title_of(source: Mapping[str, Any], field: str | None) -> str | None:

@@ -14,6 +14,7 @@ from mappings.code import HashCode
 from mappings.errors import RequestError
 from mappings.scripts import SMALLEST, Pair, distance_script, score_script
 
+NAMED_SCORES = "include_named_queries_score"  # a parameter that some engines do not have
 WORDS = "bm25"  # the name of the BM25 side, under which the engine tells its score
 BEST = "crosshatch"  # the script field that tells the best pair
 ORDER = [{"_score": "desc"}, {"_id": "asc"}]
@@ -57,7 +58,7 @@ class SearchPlan:
     @property
     def params(self) -> dict[str, str]:
         """URL parameters of every request: the engine tells the BM25 score of a hit only when asked."""
-        return {"include_named_queries_score": "true"}
+        return {NAMED_SCORES: "true"}
 
     @property
     def scored_here(self) -> bool:

@@ -13,7 +13,7 @@ from integration.engine.client import Cluster, part
 from integration.queries import QueryCodes, encode_query
 from integration.search.filters import clauses
 from integration.search.hits import SearchResult, read_hits, read_total
-from integration.search.plan import SearchPlan, Target, plan
+from integration.search.plan import NAMED_SCORES, SearchPlan, Target, plan
 from integration.search.request import SearchRequest
 from integration.search.scripts import ensure_scripts
 from integration.settings import Settings
@@ -158,6 +158,8 @@ def _ask(cluster: Cluster, searched: SearchPlan, body: Mapping[str, Any], params
     try:
         return cluster.request("POST", path, params=params, body=body)
     except EngineRefused as error:
+        if params and f"unrecognized parameter: [{NAMED_SCORES}]" in error.reason:  # Elasticsearch before 8.8
+            return _ask(cluster, searched, body, {})
         if error.kind != "resource_not_found_exception" or "unable to find script" not in error.reason:
             raise _told(error) from error
     ensure_scripts(cluster)

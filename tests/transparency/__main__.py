@@ -8,6 +8,7 @@ import argparse
 import json
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ console = Console(width=None if sys.stdout.isatty() else 150)
 progress = Console(stderr=True)
 
 
-def rest_tests(share: float, only: list[str]) -> dict[str, Any]:
-    """The suite, or a share of it, in both ways."""
+def rest_tests(share: float, only: list[str], *, control: bool = False) -> dict[str, Any]:
+    """The suite, or a share of it, in both ways; as a control, twice directly."""
     path = jar()
     wanted = [test for test in tests(path) if not only or test.name.startswith(tuple(only))]
     wanted = sampled(wanted, share) if share < 1 else wanted
@@ -37,7 +38,7 @@ def rest_tests(share: float, only: list[str]) -> dict[str, Any]:
         direct = play(wanted, described, node=place.node, url=place.url, version=place.version)
         seconds["direct"] = round(time.monotonic() - began, 1)
     progress.print(f"direct: {len(direct)} tests in {seconds['direct']} s")
-    with node() as place, gateway(place) as before:
+    with node() as place, nullcontext(place) if control else gateway(place) as before:
         began = time.monotonic()
         through = play(wanted, described, node=place.node, url=before.url, version=place.version)
         seconds["gateway"] = round(time.monotonic() - began, 1)
@@ -60,16 +61,17 @@ def main() -> None:
     parser.add_argument("--only", action="append", default=[], help="REST tests whose name begins so; may come again")
     parser.add_argument("--part", action="append", choices=("rest", "clients"), help="default: both")
     parser.add_argument("--client", action="append", default=[], help="a client by its name; default: all")
+    parser.add_argument("--control", action="store_true", help="no gateway: what differs between two nodes by itself?")
     parser.add_argument("--out", type=Path, help=f"default {OUT}, or none for a part of the tests")
     asked = parser.parse_args()
     parts = asked.part or ["rest", "clients"]
-    whole = asked.sample >= 1 and not asked.only and not asked.client
+    whole = asked.sample >= 1 and not asked.only and not asked.client and not asked.control
     out = asked.out or (OUT if whole else None)
     kept: dict[str, Any] = json.loads(out.read_text("utf-8")) if out and out.is_file() else {}
     kept["machine"] = machine()
     good = True
     if "rest" in parts:
-        kept["rest"] = found = rest_tests(asked.sample, asked.only)
+        kept["rest"] = found = rest_tests(asked.sample, asked.only, control=asked.control)
         console.print(table(found))
         for one in found["different"]:
             console.print(one)
