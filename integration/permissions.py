@@ -130,8 +130,11 @@ ROLES = (
     ),
     Role(
         "gateway",
-        "Crosshatch, gateway: it reads what is attached; searches run with the account of their sender",
-        [*_STATE, "GET /", "GET /{index}/_mapping", "GET /_scripts/*", "PUT /_scripts/*/*"],
+        "Crosshatch, gateway: it reads what is attached and what was written; searches run as their sender",
+        [
+            *[*_STATE, "GET /", "GET /{index}/_mapping", "GET /_scripts/*", "PUT /_scripts/*/*"],
+            *["POST /{index}/_refresh", "POST /{index}/_search", "GET /{index}/_stats/*", *_PROBLEMS, *_PRESSURE],
+        ],
     ),
     Role(
         "reader",

@@ -4,6 +4,7 @@ Where a follower lives, it finds the same changes within a second: then nothing 
 twice. A record that is up to date is written by no worker, so noticing our own writes could not go round in circles.
 """
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,13 +14,13 @@ from celery import Celery
 from redis import Redis
 
 from integration import jobs, lease, reattach, scan, state, switch, watermarks
+from integration.counts import Counts
 from integration.dispatch import Dispatch
 from integration.engine.client import Cluster, part
 from integration.gateway.writes import EVERY, Record, Written
 from integration.jobs import Job
 from integration.lines import Shard
 from integration.manners import Manners
-from integration.outstanding import endless
 from integration.parcels import Mode, Stale, batches, looked_up
 from integration.reindex import is_work
 from integration.settings import Settings
@@ -121,8 +122,10 @@ class _Index:
         counts: Counter[str],
     ) -> None:
         self._cluster, self._known, self._settings, self._counts = cluster, known, settings, counts
-        held = Manners(cluster, settings).held
-        self._dispatch: Dispatch = endless(app, broker, tell, held, cluster, lambda: self._known)
+        self._tell, held = tell, Manners(cluster, settings).held
+        self._dispatch = Dispatch(
+            app, broker, tell, patience=math.inf, retried=(CrosshatchError,), held=held, give_up=self._give_up
+        )
         self._pending: dict[Key, None] = {}
         self._sweep: Iterator[Job] = iter(())
         self._swept = -SWEEP_EVERY
@@ -154,6 +157,12 @@ class _Index:
             raise
         if not self._dispatch.idle:
             self._dispatch.answers()
+
+    def _give_up(self, job: Job, error: CrosshatchError) -> Counts:
+        """A job that breaks every worker: its records stay stale, and `update` writes down which of them does it."""
+        self._counts["gave_up"] += len(job.keys)
+        self._tell(f"{self._known.index}: {error}; {len(job.keys)} records are left to `crosshatch update`")
+        return Counts()
 
     def _send(self, job: Job) -> None:
         self._dispatch.send(job)
