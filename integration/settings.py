@@ -83,6 +83,13 @@ class Settings(BaseSettings):
     )
     metrics_host: str = Field("127.0.0.1", description="address of that port; 0.0.0.0: every one of this machine")
 
+    query_timeout: float = Field(
+        1.0, description="seconds that a search through the gateway waits for a worker's code", gt=0, le=60
+    )
+    without_code: Literal["words", "fail"] = Field(
+        "words", description="such a search when no worker answers: `words` goes on with the words alone, `fail` is 503"
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -124,8 +124,13 @@ def _codes_of_record(cluster: Cluster, known: state.Attached, record: str) -> li
     found = cluster.request("POST", f"/{part(known.index)}/_search", body=body)["hits"]["hits"]
     if not found:
         raise RequestError(f"index {known.index} has no record {record!r}; give the id of one that it holds")
+    return codes_in(found[0].get("_source", {}), known, record)
+
+
+def codes_in(source: Mapping[str, Any], known: state.Attached, record: str) -> list[tuple[str, HashCode]]:
+    """(part, code) of what a record's `_source` holds. Raises CodeLengthError if damaged, RequestError if none."""
     try:
-        members = found[0].get("_source", {}).get(OBJECT, {}).get(known.space) or {}
+        members = source.get(OBJECT, {}).get(known.space) or {}
         stored = StoredCodes.read(members, known.bundle.bits)
     except (
         CodeLengthError,

@@ -1,0 +1,84 @@
+"""The answer to a rewritten search: each hit explains itself, and what we added for that is taken out again.
+
+JSON is opened no further than to the hits: documents stay the bytes that the engine sent.
+"""
+
+from typing import Any
+
+import msgspec
+
+from integration.gateway import bodies
+from integration.gateway.rewriting import WORDS
+from integration.search.plan import BEST
+
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_HITS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_NO_CODE = {"distance": None, "part": None, "picture": None, "similarity": None}
+
+
+def annotated(answer: bytes, headers: bodies.Headers, *, scores: bool) -> bytes:
+    """A search's answer with `fields.crosshatch` in each hit.
+
+    `scores`: the caller asked for the scores of named queries, which make `matched_queries` an object; else it is a
+    list. What is no answer of hits, an error say, stays as it is.
+    """
+    form = bodies.form_of(headers)
+    try:
+        if form is not None and (form.media != bodies.JSON or form.packing):
+            body = bodies.decode(answer, headers)
+            return answer if body is None else body.encode(_tree(body.tree, scores))
+        return msgspec.json.encode(_response(_OBJECT.decode(answer), scores))
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
+        return answer
+
+
+def annotated_each(answer: bytes, which: set[int], scores: dict[int, bool]) -> bytes:
+    """The same for the answers of a multi-search of these numbers."""
+    try:
+        whole = _OBJECT.decode(answer)
+        each: list[Any] = list(_LIST.decode(whole["responses"]))
+        for at in which:
+            each[at] = _response(_OBJECT.decode(each[at]), scores[at])
+        return msgspec.json.encode({**whole, "responses": each})
+    except (msgspec.DecodeError, LookupError):  # filtered by the caller
+        return answer
+
+
+def _response(answer: dict[str, Any], scores: bool) -> dict[str, Any]:
+    if "hits" not in answer:
+        return answer
+    outer: dict[str, Any] = dict(_OBJECT.decode(answer["hits"]))
+    if "hits" in outer:
+        outer["hits"] = [_opened(hit, scores) for hit in _HITS.decode(outer["hits"])]
+    return {**answer, "hits": outer}
+
+
+def _opened(hit: dict[str, Any], scores: bool) -> dict[str, Any]:
+    for name in ("matched_queries", "fields"):
+        if name in hit:
+            hit[name] = msgspec.json.decode(hit[name])
+    if isinstance(hit.get("fields"), dict):  # the caller's numbers keep their text
+        fields: dict[str, Any] = {name: msgspec.Raw(msgspec.json.encode(held)) for name, held in hit["fields"].items()}
+        fields[BEST] = hit["fields"].get(BEST)
+        hit["fields"] = {name: held for name, held in fields.items() if held is not None}
+    return _explained(hit, scores)
+
+
+def _tree(answer: Any, scores: bool) -> Any:
+    hits = answer.get("hits", {}).get("hits", ()) if isinstance(answer, dict) else ()
+    for hit in hits:
+        _explained(hit, scores)
+    return answer
+
+
+def _explained(hit: dict[str, Any], scores: bool) -> dict[str, Any]:
+    named = hit.pop("matched_queries", None) or {}
+    bm25 = named.get(WORDS) if isinstance(named, dict) else None
+    others = [name for name in named if name != WORDS]
+    if others:
+        hit["matched_queries"] = {name: named[name] for name in others} if scores else others
+    fields = hit.get("fields") or {}
+    best = next(iter(fields.get(BEST) or ()), None) or _NO_CODE
+    hit["fields"] = {**fields, BEST: [{**best, "bm25": bm25}]}
+    return hit

@@ -1,0 +1,144 @@
+"""What is attached behind an index expression, read with our own account and kept for a moment.
+
+A search waits for the cluster only the first time: afterwards what is known is used, and read anew behind its back;
+where that fails, the old is used on.
+"""
+
+import asyncio
+import base64
+import binascii
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from encoders import catalogue
+from encoders.api import BundleCard
+from integration import state
+from integration.engine.client import Cluster, part
+from integration.search.plan import Target
+from integration.search.run import target_of
+from integration.state import Attached
+from mappings.errors import CrosshatchError, NotAttachedError, RequestError, UnknownIndexError
+
+FRESH = 1.0  # seconds
+STALE = 60.0  # seconds without an answer of the cluster after which what is known is not used any more
+KEPT = 1000  # expressions
+_OPTIONS = ("ignore_unavailable", "allow_no_indices", "expand_wildcards")
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """An attached index that a search reaches."""
+
+    known: Attached
+    target: Target
+
+
+@dataclass(slots=True)
+class _Entry:
+    at: float
+    value: Any
+    coming: asyncio.Task[Any] | None = None
+
+
+class Attachments:
+    """The attached indices of a cluster; `cluster` is reached with our own account, in threads."""
+
+    def __init__(self, cluster: Cluster, data: Path) -> None:
+        self._cluster, self._data = cluster, data
+        self._entries: OrderedDict[tuple[Any, ...], _Entry] = OrderedDict()
+        self._cards: dict[tuple[str, str], BundleCard] = {}
+
+    async def behind(self, expression: str | None, params: Mapping[str, str]) -> list[Attachment]:
+        """The attached indices behind an expression of the path; `params` are those of the URL.
+
+        Raises RequestError for a remote index, NotAttachedError where none is attached, and UnknownIndexError.
+        """
+        expression = expression or "_all"
+        if any(":" in name and not name.startswith("<") for name in expression.split(",")):
+            raise RequestError(
+                f"{expression!r} names an index of a remote cluster, whose codes cannot be read here; search there"
+            )
+        options = tuple((name, params[name]) for name in _OPTIONS if name in params)
+        uuids = await self._kept(("names", expression, options), lambda: self._uuids(expression, dict(options)))
+        found = await self._those(lambda known: uuids.get(known.index) == known.uuid)
+        if not found:
+            raise NotAttachedError(
+                f"no index behind {expression!r} is attached, so a crosshatch clause has nothing to compare with; "
+                "run `crosshatch attach` first"
+            )
+        return found
+
+    async def of_point_in_time(self, point: str) -> list[Attachment]:
+        """The attached indices that a point in time was opened for: its id holds their UUIDs."""
+        try:
+            said = base64.urlsafe_b64decode(point + "=" * (-len(point) % 4))
+        except (binascii.Error, ValueError):
+            said = b""
+        found = await self._those(lambda known: known.uuid.encode() in said)
+        if not found:
+            raise NotAttachedError("no index of this point in time is attached; search without it, or attach first")
+        return found
+
+    async def _those(self, wanted: Callable[[Attached], bool]) -> list[Attachment]:
+        """Those that are wanted. Raises what stands in the way of one of them, and of no other: BundleError."""
+        every: list[tuple[Attached, Target | CrosshatchError]] = await self._kept(("every",), self._read)
+        found = []
+        for known, target in every:
+            if wanted(known):
+                if isinstance(target, CrosshatchError):
+                    raise target
+                found.append(Attachment(known, target))
+        return found
+
+    async def _kept(self, key: tuple[Any, ...], read: Callable[[], Any]) -> Any:
+        now = time.monotonic()
+        entry = self._entries.get(key)
+        if entry is not None and now - entry.at < STALE:
+            self._entries.move_to_end(key)
+            if now - entry.at > FRESH and entry.coming is None:
+                entry.coming = asyncio.create_task(self._renewed(key, read))
+            return entry.value
+        return await self._stored(key, asyncio.to_thread(read))
+
+    async def _stored(self, key: tuple[Any, ...], reading: Awaitable[Any]) -> Any:
+        value = await reading
+        self._entries[key] = _Entry(time.monotonic(), value)
+        if len(self._entries) > KEPT:
+            self._entries.popitem(last=False)
+        return value
+
+    async def _renewed(self, key: tuple[Any, ...], read: Callable[[], Any]) -> None:
+        try:
+            await self._stored(key, asyncio.to_thread(read))
+        except UnknownIndexError:
+            self._entries.pop(key, None)
+        except CrosshatchError:  # the cluster is busy or away: what is known is used on
+            entry = self._entries.get(key)
+            if entry is not None:
+                entry.coming = None
+
+    def _uuids(self, expression: str, options: dict[str, str]) -> dict[str, str]:
+        path = f"/{','.join(part(name) for name in expression.split(','))}/_settings"
+        params = {**options, "filter_path": "*.settings.index.uuid"}
+        answer = self._cluster.request("GET", path, params=params)
+        return {index: str(one["settings"]["index"]["uuid"]) for index, one in answer.items()}
+
+    def _read(self) -> list[tuple[Attached, Target | CrosshatchError]]:
+        return [(known, self._target(known)) for known in state.every(self._cluster)]
+
+    def _target(self, known: Attached) -> Target | CrosshatchError:
+        try:
+            return target_of(known, self._card(known))
+        except CrosshatchError as error:
+            return error
+
+    def _card(self, known: Attached) -> BundleCard:
+        """Proving a bundle reads all its files: once each."""
+        key = (known.bundle.reference, known.bundle.digest)
+        if key not in self._cards:
+            self._cards[key] = catalogue.find(known.bundle.reference, data=self._data)
+        return self._cards[key]

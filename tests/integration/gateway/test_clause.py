@@ -1,0 +1,88 @@
+"""What a clause may say, and the words with which a wrong one is refused."""
+
+from typing import Any
+
+import pytest
+
+from integration.gateway.clause import read
+from integration.gateway.positions import find
+from mappings.errors import RequestError
+
+
+def at_the_top(clause: Any) -> Any:
+    [place] = find({"query": {"crosshatch": clause}}, "search")
+    return read(place)
+
+
+def test_every_key_is_read() -> None:
+    clause = at_the_top(
+        {
+            "text": "cats", "image": {"url": "https://a.example/b"}, "like": {"_index": "a", "_id": "1"},
+            "code": {"space": "s", "base64": "AA=="}, "on": ["text", "record"], "query": {"match_all": {}},
+            "weight": 1, "saturation": 2.5, "min_similarity": 0.5, "k": 10_000, "plan": "exact", "fusion": "auto",
+            "boost": 2, "_name": "mine",
+        }
+    )  # fmt: skip
+    assert (clause.like.index, clause.like.id, clause.on, clause.k) == ("a", "1", ("text", "record"), 10_000)
+    assert (clause.weight, clause.saturation, clause.boost, clause.name) == (1, 2.5, 2, "mine")
+
+
+@pytest.mark.parametrize(
+    ("clause", "said"),
+    [
+        ({}, "[query.crosshatch] nothing to search for; expected one or several of text, image, like and code"),
+        ({"text": " "}, "[query.crosshatch] text is empty; expected at least one word"),
+        ("cats", "[query.crosshatch] is str; expected an object"),
+        ({"text": "a", "k": 0}, "[query.crosshatch] k: Input should be greater than or equal to 1"),
+        ({"text": "a", "k": 10_001}, "[query.crosshatch] k: Input should be less than or equal to 10000"),
+        ({"text": "a", "weight": 1.5}, "[query.crosshatch] weight: Input should be less than or equal to 1"),
+        ({"text": "a", "on": ["cover"]}, "[query.crosshatch] on.0: Input should be 'text', 'image' or 'record'"),
+        ({"text": "a", "plan": "knn"}, "[query.crosshatch] no plan 'knn'; there are: auto, exact"),
+        ({"text": "a", "fusion": "rrf"}, "[query.crosshatch] no fusion 'rrf'; there are: auto, exact"),
+        ({"image": {}}, "[query.crosshatch] image: expected one of base64, url and upload"),
+        (
+            {"image": {"upload": "u"}},
+            "[query.crosshatch] image: this gateway keeps no uploads; send the picture as base64, or as url",
+        ),
+        (
+            {"text": "a", "query": {"bool": {"must": [{"crosshatch": {"text": "b"}}]}}},
+            "[query.crosshatch.query.bool.must[0].crosshatch] stands in another crosshatch clause; put them side by "
+            "side in a bool",
+        ),
+    ],
+)
+def test_a_wrong_clause_is_refused_with_its_place(clause: Any, said: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        at_the_top(clause)
+    assert str(refused.value) == said
+
+
+def test_an_unknown_key_is_told_the_known_ones() -> None:
+    with pytest.raises(RequestError, match=r"unknown key 'txt'; there are: text, image, like, .*, _name"):
+        at_the_top({"txt": "a"})
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"post_filter": {"crosshatch": {"text": "a"}}}, r"\[post_filter.crosshatch.min_similarity\] is required here"),
+        (
+            {"post_filter": {"crosshatch": {"text": "a", "min_similarity": 0.5, "k": 3}}},
+            r"\[post_filter.crosshatch.k\] counts only at the top",
+        ),
+        (
+            {"query": {"crosshatch": {"text": "a"}, "match_all": {}}},
+            r"\[query.crosshatch\] stands beside other members",
+        ),
+    ],
+)
+def test_its_place_decides_what_it_needs(body: dict[str, Any], said: str) -> None:
+    [place] = find(body, "search")
+    with pytest.raises(RequestError, match=said):
+        read(place)
+
+
+def test_a_stored_query_is_refused() -> None:
+    [place] = find({"query": {"crosshatch": {"text": "a"}}}, "delete_by_query")
+    with pytest.raises(RequestError, match=r"\[query.crosshatch\] a crosshatch clause can stand in searches"):
+        read(place)

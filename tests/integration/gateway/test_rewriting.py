@@ -1,0 +1,167 @@
+"""Clauses as native queries: worked out by hand, and hypothesis over trees of every form."""
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from integration.gateway.clause import read
+from integration.gateway.positions import Place, find
+from integration.gateway.rewriting import (
+    WORDS,
+    Side,
+    by_words,
+    candidates,
+    explained,
+    replaced,
+    restrictions,
+    rewritten,
+    side,
+)
+from integration.search.plan import Target
+from mappings.code import HashCode
+from mappings.errors import RequestError
+
+CODE = HashCode(16, b"\x0f\xf0")
+TABLE = tuple(1 - d / 16 for d in range(17))
+TARGET = Target("books", "s", {("text", "text"): TABLE, ("text", "image"): TABLE})
+WORD = {"match": {"title": "cats"}}
+SECRET = {"term": {"secret": True}}
+OPEN = {"term": {"open": True}}
+
+
+def prepared(place: Place) -> Side:
+    return side(place, read(place), [TARGET], {"s": [("text", CODE)]})
+
+
+def body(**clause: Any) -> dict[str, Any]:
+    mine = {"crosshatch": {"text": "cats", **clause}}
+    return {"query": {"bool": {"should": [mine, WORD], "filter": OPEN, "must_not": [SECRET]}}, "size": 3}
+
+
+def test_the_candidates_are_asked_inside_every_restriction_and_without_what_the_words_find() -> None:
+    tree = body(query=WORD, k=7, like={"_id": "9"})
+    [place] = find(tree, "search")
+    asked = candidates(tree, prepared(place))
+    scored = asked["query"]["script_score"]
+    assert scored["query"] == {"bool": {"filter": [OPEN], "must_not": [SECRET, WORD, {"ids": {"values": ["9"]}}]}}
+    assert (asked["size"], asked["_source"], scored["min_score"]) == (7, False, 1e-20)
+    assert scored["script"]["params"]["weight"] == 1.0
+    assert [pair["part"] for pair in scored["script"]["params"]["pairs"]] == ["text", "image"]
+
+
+def test_restrictions_of_every_bool_around_a_clause_count() -> None:
+    mine = {"crosshatch": {"text": "cats"}}
+    inner = {"bool": {"should": [mine], "must": [WORD]}}
+    tree = {"query": {"bool": {"should": [inner], "filter": [OPEN], "must_not": SECRET}}}
+    [place] = find(tree, "search")
+    assert restrictions(tree, place.path) == ([OPEN, WORD], [SECRET])
+
+
+def test_a_clause_becomes_its_words_and_the_chosen_ones_scored_together() -> None:
+    tree = body(query=WORD, weight=0.25, saturation=2, boost=3, _name="mine")
+    [place] = find(tree, "search")
+    one = prepared(place)
+    out = rewritten(tree, [one], {place.path: [("books", "1"), ("books", "2")]}, one)
+    scored = out["query"]["bool"]["should"][0]["script_score"]
+    assert scored["query"]["bool"]["should"] == [
+        {"bool": {"must": [WORD], "_name": WORDS}},
+        {"constant_score": {"filter": {"ids": {"values": ["1", "2"]}}, "boost": 0}},
+    ]
+    assert (scored["boost"], scored["_name"]) == (3.0, "mine")
+    assert "min_score" not in scored
+    assert (scored["script"]["params"]["weight"], scored["script"]["params"]["saturation"]) == (0.25, 2.0)
+    assert out["query"]["bool"]["filter"] is tree["query"]["bool"]["filter"]
+
+
+def test_the_same_id_in_two_indices_is_told_apart() -> None:
+    tree = body()
+    [place] = find(tree, "search")
+    out = rewritten(tree, [prepared(place)], {place.path: [("a", "1"), ("b", "1")]})
+    [similar] = out["query"]["bool"]["should"][0]["script_score"]["query"]["bool"]["should"]
+    assert similar["constant_score"]["filter"]["bool"]["should"] == [
+        {"bool": {"filter": [{"term": {"_index": "a"}}, {"ids": {"values": ["1"]}}]}},
+        {"bool": {"filter": [{"term": {"_index": "b"}}, {"ids": {"values": ["1"]}}]}},
+    ]
+
+
+def test_elsewhere_one_script_with_its_least_similarity_says_it_all() -> None:
+    tree = {"post_filter": {"crosshatch": {"text": "cats", "min_similarity": 0.75}}}
+    [place] = find(tree, "search")
+    scored = rewritten(tree, [prepared(place)], {})["post_filter"]["script_score"]
+    assert (scored["min_score"], scored["script"]["params"]["min_similarity"]) == (1e-20, 0.75)
+    [everything] = scored["query"]["bool"]["should"]
+    assert everything == {"constant_score": {"filter": {"match_all": {}}, "boost": 0}}
+
+
+def test_without_a_code_its_words_stay() -> None:
+    tree = body(query=WORD)
+    [place] = find(tree, "search")
+    assert by_words(tree, [(place, read(place))])["query"]["bool"]["should"] == [WORD, WORD]
+
+
+@pytest.mark.parametrize(
+    ("tree", "params", "source"),
+    [
+        ({}, {}, True),
+        ({"_source": ["title"]}, {}, ["title"]),
+        ({"_source": False}, {}, False),
+        ({}, {"_source": "false"}, None),
+        ({}, {"_source_includes": "title"}, None),
+        ({"script_fields": {"mine": {"script": "1"}}}, {}, None),
+        ({"stored_fields": ["a"]}, {}, None),
+    ],
+)
+def test_source_comes_as_the_request_would_have_had_it(tree: dict[str, Any], params: Any, source: Any) -> None:
+    [place] = find(body(), "search")
+    out = explained(tree, prepared(place), params)
+    assert out.get("_source") == source
+    assert set(out["script_fields"]) == {"crosshatch", *tree.get("script_fields", {})}
+
+
+def test_our_script_field_is_not_overwritten_by_the_callers() -> None:
+    [place] = find(body(), "search")
+    with pytest.raises(RequestError, match="use another"):
+        explained({"script_fields": {"crosshatch": {"script": "1"}}}, prepared(place), {})
+
+
+def test_indices_of_other_weights_need_the_clause_to_say_which() -> None:
+    [place] = find(body(), "search")
+    others = [TARGET, Target("more", "s", TARGET.tables, weight=0.9)]
+    with pytest.raises(RequestError, match=r"\[query.bool.should\[0\].crosshatch.weight\] is \[0.5, 0.9\]"):
+        side(place, read(place), others, {"s": [("text", CODE)]})
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
+names = st.sampled_from(
+    ["query", "bool", "should", "must", "filter", "must_not", "aggs", "filters", "post_filter", "rescore", "sort",
+     "nested", "rescore_query", "highlight", "highlight_query", "functions", "function_score", "knn", "fields", "x"]
+)  # fmt: skip
+clause = st.just({"crosshatch": {"text": "cats", "min_similarity": 0.5}})
+
+
+def trees(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.recursive(
+        leaves, lambda t: st.lists(t, max_size=3) | st.dictionaries(names, t, max_size=4), max_leaves=25
+    )
+
+
+@given(trees(scalars))
+def test_what_holds_no_clause_has_no_place(tree: Any) -> None:
+    assert find(tree, "search") == []
+
+
+@given(trees(scalars | clause))
+def test_only_the_places_found_change_and_nothing_of_ours_is_left_in_query_position(tree: Any) -> None:
+    before = copy.deepcopy(tree)
+    places = find(tree, "search")
+    out = rewritten(tree, [prepared(place) for place in places], {})
+    assert tree == before
+    assert find(out, "search") == []
+    if not places:
+        assert out is tree
+    for place in places:  # put the clauses back: all else is as it was
+        out = replaced(out, place.path, {"crosshatch": place.clause})
+    assert out == before
