@@ -65,13 +65,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help=f"default {OUT}, or none for a part of the tests")
     asked = parser.parse_args()
     parts = asked.part or ["rest", "clients"]
-    whole = asked.sample >= 1 and not asked.only and not asked.client and not asked.control
+    whole = asked.sample >= 1 and not asked.only and not asked.client
     out = asked.out or (OUT if whole else None)
     kept: dict[str, Any] = json.loads(out.read_text("utf-8")) if out and out.is_file() else {}
     kept["machine"] = machine()
     good = True
     if "rest" in parts:
-        kept["rest"] = found = rest_tests(asked.sample, asked.only, control=asked.control)
+        kept["control" if asked.control else "rest"] = found = rest_tests(
+            asked.sample, asked.only, control=asked.control
+        )
         console.print(table(found))
         for one in found["different"]:
             console.print(one)

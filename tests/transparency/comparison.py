@@ -6,11 +6,13 @@ from typing import Any
 
 from tests.transparency.requests import Connection
 from tests.transparency.steps import Play, Result
-from tests.transparency.suite import Test
+from tests.transparency.suite import RestTest
 from tests.transparency.wiping import wipe
 
 
-def play(tests: Sequence[Test], apis: dict[str, dict[str, Any]], *, node: str, url: str, version: str) -> list[Result]:
+def play(
+    tests: Sequence[RestTest], apis: dict[str, dict[str, Any]], *, node: str, url: str, version: str
+) -> list[Result]:
     """Carry the tests out at `url`; between two of them everything is deleted at `node`."""
     number = tuple(int(part) for part in version.split("."))
     direct, connection = Connection(node), Connection(url)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.transparency.requests import Answer, BadParameter, Connection, Request, build
-from tests.transparency.suite import Steps, Test
+from tests.transparency.suite import RestTest, Steps
 from tests.transparency.values import MISSING, at, filled, same, truth
 
 FEATURES = {
@@ -64,7 +64,7 @@ class Play:
     answer: Answer | None = None
     content: Any = None
 
-    def run(self, test: Test) -> Result:
+    def run(self, test: RestTest) -> Result:
         """Setup, steps, and in any case the teardown."""
         result = Result(test.name, "pass", forms=self.forms)
         where = ""

@@ -33,7 +33,7 @@ _AsJackson.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class RestTest:
     """One test: `name` is `<file>/<its title>`; setup and teardown are those of its file."""
 
     name: str
@@ -48,7 +48,7 @@ def jar(coordinate: str = COORDINATE) -> Path:
     return Path(context.create_dependency(coordinate).artifact.resolve())
 
 
-def tests(path: Path) -> Iterator[Test]:
+def tests(path: Path) -> Iterator[RestTest]:
     """Every test of the suite, by file and then as it stands there."""
     with zipfile.ZipFile(path) as archive:
         for file in sorted(archive.namelist()):
@@ -60,7 +60,7 @@ def tests(path: Path) -> Iterator[Test]:
             ends = [tuple(parts.pop(name, None) or ()) for name in ("setup", "teardown")]
             place = file.removeprefix(_TESTS).removesuffix(".yml")
             for title, steps in parts.items():
-                yield Test(f"{place}/{title}", ends[0], tuple(steps), ends[1])
+                yield RestTest(f"{place}/{title}", ends[0], tuple(steps), ends[1])
 
 
 def apis(path: Path) -> dict[str, dict[str, Any]]:
@@ -76,7 +76,7 @@ def apis(path: Path) -> dict[str, dict[str, Any]]:
     return {name: {**api, "params": {**common, **api.get("params", {})}} for name, api in found.items()}
 
 
-def sampled(everything: list[Test], share: float) -> list[Test]:
+def sampled(everything: list[RestTest], share: float) -> list[RestTest]:
     """So much of the suite, evenly over it: the same tests each time."""
     count = max(1, round(len(everything) * share))
     return [everything[number * len(everything) // count] for number in range(count)]
