@@ -14,7 +14,7 @@ from integration import jobs
 from integration.settings import Settings
 from integration.state import Bundle
 from mappings.code import HashCode
-from mappings.errors import BrokerUnavailable, BundleError, RecordError, RequestError
+from mappings.errors import BrokerUnavailable, BundleError, RecordError, RequestError, WorkerUnavailable
 
 ANSWER = 10.0  # seconds: a worker may be in the middle of a batch
 PING = 0.5
@@ -28,12 +28,24 @@ class QueryCodes:
     by: str
 
 
+def encode_by_worker(item: Item, bundle: Bundle, _: Settings, broker_url: str | None) -> QueryCodes:
+    """As `encode_query`, by a worker alone: no model is loaded here. Raises WorkerUnavailable where none answers."""
+    answer = _from_worker(item, bundle, broker_url) if broker_url else None
+    if answer is None:
+        raise WorkerUnavailable("no worker encoded the query in time; start one with `crosshatch worker`, or try again")
+    return _read(answer, "worker")
+
+
 def encode_query(item: Item, bundle: Bundle, settings: Settings, broker_url: str | None) -> QueryCodes:
     """Encode a query with the bundle of the index it is for. Raises RequestError for a picture that cannot be read."""
     answer = _from_worker(item, bundle, broker_url) if broker_url else None
     by = "worker" if answer is not None else "process"
     if answer is None:
         answer = _in_process(item, bundle, settings)
+    return _read(answer, by)
+
+
+def _read(answer: Mapping[str, Any], by: str) -> QueryCodes:
     if answer["problem"]:
         raise RequestError(f"the query's picture cannot be used: {answer['problem']}")
     codes = {part: HashCode.from_base64(value) for part, value in answer["codes"].items()}

@@ -89,6 +89,11 @@ class Settings(BaseSettings):
     without_code: Literal["words", "fail"] = Field(
         "words", description="such a search when no worker answers: `words` goes on with the words alone, `fail` is 503"
     )
+    own_endpoints: Literal["callers", "open", "off"] = Field(
+        "callers",
+        description="who may use `/_crosshatch/` of the gateway: callers with credentials that the cluster takes, "
+        "everybody (open), or nobody (off)",
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -41,6 +41,24 @@ def of_index(cluster: Cluster, known: state.Attached) -> dict[str, Any]:
     }
 
 
+def brief(cluster: Cluster, known: state.Attached, caller: Cluster) -> dict[str, Any]:
+    """The same without `stale` and `lag_s`, so that no document is read; counts are what `caller` may see."""
+    documents = _count(caller, known.index, {"match_all": {}})  # first: it refuses whoever may not read the index
+    kept = lease.stored(cluster, known.index)
+    off = switch.is_off(cluster, known.index)
+    return {
+        "index": known.index,
+        "uuid": known.uuid,
+        "documents": documents,
+        "encoded": {name: _with_part(caller, known, name) for name in PARTS},
+        **problems.counts(cluster, known),
+        "space": known.space,
+        "bundle": {"name": known.bundle.name, "bits": known.bundle.bits, "digest": known.bundle.digest},
+        "off": asdict(off) if off else None,
+        "follow": _follow(kept) if kept and kept.get("uuid") == known.uuid else None,
+    }
+
+
 def _watermarks(cluster: Cluster, known: state.Attached, kept: Mapping[str, Any] | None) -> dict[int, Shard]:
     """What was followed of every shard, and where the shard is now; none where that says nothing of this index."""
     shards = lines.restored(kept, known.uuid, watermarks.judging(known))

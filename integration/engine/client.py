@@ -1,10 +1,11 @@
 """The one door to OpenSearch: requests in, parsed or raw answers out, and every failure one of our errors."""
 
+import copy
 import json
 import logging
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import msgspec
@@ -70,6 +71,7 @@ class Cluster:
 
     def __init__(self, url: str, *, timeout: float = 60.0) -> None:
         self.url = url
+        self._headers: Mapping[str, str] = {}
         answers = _AsItCame()
         try:
             self._client = opensearchpy.OpenSearch(
@@ -112,6 +114,15 @@ class Cluster:
         """Whether HEAD `path` answers 2xx."""
         return bool(self._send("HEAD", path, None, None))
 
+    def acting(self, headers: Mapping[str, str]) -> Self:
+        """The same cluster, over the same connections, asked with these headers: somebody else's credentials.
+
+        Give it a cluster whose URL holds no account: where `headers` have none, the account of the URL would count.
+        """
+        other = copy.copy(self)
+        other._headers = dict(headers)
+        return other
+
     def close(self) -> None:
         """Close the pool of connections."""
         self._client.close()
@@ -122,7 +133,7 @@ class Cluster:
         payload = body if isinstance(body, bytes) or body is None else msgspec.json.encode(body)
         try:
             return self._client.transport.perform_request(
-                method, path, headers={"content-type": kind}, params=dict(params or {}), body=payload
+                method, path, headers={**self._headers, "content-type": kind}, params=dict(params or {}), body=payload
             )
         except TransportError as error:
             if isinstance(error.args[-1], UnicodeDecodeError):

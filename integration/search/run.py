@@ -37,7 +37,8 @@ class Prepared:
 class Searcher:
     """Where searches go, and who encodes queries: a worker at `broker_url`, else this process.
 
-    `find` gives the card of a bundle, `encode` the codes of a query; both are the project's own but in tests.
+    `find` gives the card of a bundle, `encode` the codes of a query; both are the project's own but in tests. `caller`
+    is the cluster asked with the credentials of whoever searches: all that is read of the catalogue is read with them.
     """
 
     cluster: Cluster
@@ -45,6 +46,7 @@ class Searcher:
     broker_url: str | None = None
     find: Callable[..., BundleCard] = catalogue.find
     encode: Callable[[Item, state.Bundle, Settings, str | None], QueryCodes] = encode_query
+    caller: Cluster | None = None
 
     def search(self, index: str, request: SearchRequest) -> SearchResult:
         """Search an attached index.
@@ -54,16 +56,21 @@ class Searcher:
         began = time.perf_counter()
         prepared = self.prepare(index, request)
         searched = prepared.plan
-        answer = _ask(self.cluster, searched, final_body(self.cluster, searched), searched.params)
+        body = final_body(self._reader, searched, self.cluster)
+        answer = _ask(self._reader, searched, body, searched.params, self.cluster)
         took = round((time.perf_counter() - began) * 1000, 1)
         hits = read_hits(answer, searched, prepared.title)
         return SearchResult(took, searched, read_total(answer, searched), hits, prepared.encoded_by)
+
+    @property
+    def _reader(self) -> Cluster:
+        return self.caller or self.cluster
 
     def prepare(self, index: str, request: SearchRequest) -> Prepared:
         """Everything of a search but its requests: what is searched, the query's codes, the plan."""
         known = state.attached(self.cluster, index)
         target = target_of(known, self.find(known.bundle.reference, data=self.settings.data))
-        filters = clauses(request.filters, _properties(self.cluster, known.index) if request.filters else {})
+        filters = clauses(request.filters, _properties(self._reader, known.index) if request.filters else {})
         codes, by = self._codes_of(known, request)
         return Prepared(plan(request, target, codes, filters), target.title, by)
 
@@ -77,7 +84,7 @@ class Searcher:
             codes += [(name, answer.codes[name]) for name in PARTS if name in answer.codes]
             by = answer.by
         if request.like is not None:
-            codes += _codes_of_record(self.cluster, known, request.like)
+            codes += _codes_of_record(self._reader, known, request.like)
         return codes, by
 
 
@@ -88,11 +95,11 @@ def search(
     return Searcher(cluster, settings, broker_url).search(index, request)
 
 
-def final_body(cluster: Cluster, searched: SearchPlan) -> dict[str, Any]:
+def final_body(cluster: Cluster, searched: SearchPlan, ours: Cluster | None = None) -> dict[str, Any]:
     """The body that gives the hits; where the plan has a first step, it is taken here."""
     if searched.candidates is None:
         return searched.body()
-    answer = _ask(cluster, searched, searched.candidates, {})
+    answer = _ask(cluster, searched, searched.candidates, {}, ours)
     return searched.body([hit["_id"] for hit in answer["hits"]["hits"]])
 
 
@@ -153,7 +160,13 @@ def _properties(cluster: Cluster, index: str) -> Mapping[str, Any]:
     return properties
 
 
-def _ask(cluster: Cluster, searched: SearchPlan, body: Mapping[str, Any], params: Mapping[str, str]) -> Any:
+def _ask(
+    cluster: Cluster,
+    searched: SearchPlan,
+    body: Mapping[str, Any],
+    params: Mapping[str, str],
+    ours: Cluster | None = None,
+) -> Any:
     """Send one request. Raises RequestError where the engine says that the request itself is wrong.
 
     `attach` stored the scripts; they are looked for again only where the cluster has lost them, since an account that
@@ -167,7 +180,7 @@ def _ask(cluster: Cluster, searched: SearchPlan, body: Mapping[str, Any], params
             return _ask(cluster, searched, body, {})
         if error.kind != "resource_not_found_exception" or "unable to find script" not in error.reason:
             raise _told(error) from error
-    ensure_scripts(cluster)
+    ensure_scripts(ours or cluster)
     return cluster.request("POST", path, params=params, body=body)
 
 
