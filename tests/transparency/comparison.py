@@ -25,27 +25,27 @@ def play(
     return results
 
 
-def differences(direct: Sequence[Result], through: Sequence[Result]) -> list[dict[str, Any]]:
+def differences(direct: Sequence[Result], through: Sequence[Result], way: str = "gateway") -> list[dict[str, Any]]:
     """What ended in another way, or at another step, or got an answer with another status, type or set of headers."""
     found = []
     for one, other in zip(direct, through, strict=True):
         forms = [number for number, pair in enumerate(zip(one.forms, other.forms, strict=False)) if pair[0] != pair[1]]
         if (one.end, one.where) == (other.end, other.where) and not forms:
             continue
-        ends = {"direct": _end(one), "gateway": _end(other)}
+        ends = {"direct": _end(one), way: _end(other)}
         pair = (one.forms[forms[0]], other.forms[forms[0]]) if forms else None
         found.append({"test": one.name, **ends, "answers": pair})
     return found
 
 
-def summary(direct: Sequence[Result], through: Sequence[Result]) -> dict[str, Any]:
-    """Counts of both runs, the differences, and what the node itself does not pass."""
+def summary(direct: Sequence[Result], through: Sequence[Result], way: str) -> dict[str, Any]:
+    """Counts of both runs, the second being `way`, the differences, and what the node itself does not pass."""
     return {
         "tests": len(direct),
         "requests": sum(len(one.forms) for one in direct),
         "direct": _counts(direct),
-        "gateway": _counts(through),
-        "different": differences(direct, through),
+        way: _counts(through),
+        "different": differences(direct, through, way),
         "failing_alike": [
             {"test": one.name, "where": one.where, "why": one.why}
             for one, other in zip(direct, through, strict=True)
