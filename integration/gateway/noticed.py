@@ -38,7 +38,9 @@ class Noticed:
 
     def __init__(self, cluster: Cluster, broker_url: str, settings: Settings, tell: Callable[[str], None]) -> None:
         self._cluster, self._settings, self._tell = cluster, settings, tell
-        self._app, self._broker = jobs.queue_app(broker_url), jobs.check_broker(broker_url)
+        self._broker_url = broker_url
+        self._app = jobs.queue_app(broker_url)
+        self._broker: Redis | None = None
         self._indices: dict[str, _Index] = {}
         self._read = -FRESH
         self._moved = False
@@ -76,6 +78,8 @@ class Noticed:
         """Which indices are attached now."""
         if time.monotonic() - self._read < FRESH:
             return
+        broker = jobs.check_broker(self._broker_url) if self._broker is None else self._broker  # may come after us
+        self._broker = broker
         found = {known.index: known for known in state.every(self._cluster)}
         self._indices = {name: one for name, one in self._indices.items() if name in found}
         for name, known in found.items():
@@ -83,7 +87,7 @@ class Noticed:
                 self._indices[name].meet(known)
             else:
                 self._indices[name] = _Index(
-                    self._cluster, self._app, self._broker, self._settings, self._tell, known, self.counts
+                    self._cluster, self._app, broker, self._settings, self._tell, known, self.counts
                 )
         self._read = time.monotonic()
 
