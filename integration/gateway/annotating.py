@@ -33,19 +33,19 @@ def annotated(answer: bytes, headers: bodies.Headers, *, scores: bool) -> bytes:
         return answer
 
 
-def annotated_each(answer: bytes, which: set[int], scores: dict[int, bool]) -> bytes:
-    """The same for the answers of a multi-search of these numbers."""
+def annotated_each(answer: bytes, which: set[int]) -> bytes:
+    """The same for the answers of a multi-search of these numbers, which tell no scores of named queries."""
     try:
         whole = _OBJECT.decode(answer)
         each: list[Any] = list(_LIST.decode(whole["responses"]))
         for at in which:
-            each[at] = _response(_OBJECT.decode(each[at]), scores[at])
+            each[at] = _response(_OBJECT.decode(each[at]), None)
         return msgspec.json.encode({**whole, "responses": each})
     except (msgspec.DecodeError, LookupError):  # filtered by the caller
         return answer
 
 
-def _response(answer: dict[str, Any], scores: bool) -> dict[str, Any]:
+def _response(answer: dict[str, Any], scores: bool | None) -> dict[str, Any]:
     if "hits" not in answer:
         return answer
     outer: dict[str, Any] = dict(_OBJECT.decode(answer["hits"]))
@@ -54,15 +54,13 @@ def _response(answer: dict[str, Any], scores: bool) -> dict[str, Any]:
     return {**answer, "hits": outer}
 
 
-def _opened(hit: dict[str, Any], scores: bool) -> dict[str, Any]:
-    for name in ("matched_queries", "fields"):
-        if name in hit:
-            hit[name] = msgspec.json.decode(hit[name])
-    if isinstance(hit.get("fields"), dict):  # the caller's numbers keep their text
-        fields: dict[str, Any] = {name: msgspec.Raw(msgspec.json.encode(held)) for name, held in hit["fields"].items()}
-        fields[BEST] = hit["fields"].get(BEST)
-        hit["fields"] = {name: held for name, held in fields.items() if held is not None}
-    return _explained(hit, scores)
+def _opened(hit: dict[str, Any], scores: bool | None) -> dict[str, Any]:
+    if "matched_queries" in hit:
+        hit["matched_queries"] = msgspec.json.decode(hit["matched_queries"])
+    fields: dict[str, Any] = dict(_OBJECT.decode(hit["fields"])) if "fields" in hit else {}
+    if BEST in fields:
+        fields[BEST] = msgspec.json.decode(fields[BEST])
+    return _explained({**hit, "fields": fields}, scores)
 
 
 def _tree(answer: Any, scores: bool) -> Any:
@@ -72,13 +70,16 @@ def _tree(answer: Any, scores: bool) -> Any:
     return answer
 
 
-def _explained(hit: dict[str, Any], scores: bool) -> dict[str, Any]:
+def _explained(hit: dict[str, Any], scores: bool | None) -> dict[str, Any]:
+    """`scores` None: nothing in it is of ours, and the score of the BM25 side is not known."""
+    fields = hit.get("fields") or {}
+    best = next(iter(fields.get(BEST) or ()), None) or _NO_CODE
+    if scores is None:
+        return {**hit, "fields": {**fields, BEST: [best]}}
     named = hit.pop("matched_queries", None) or {}
     bm25 = named.get(WORDS) if isinstance(named, dict) else None
     others = [name for name in named if name != WORDS]
     if others:
         hit["matched_queries"] = {name: named[name] for name in others} if scores else others
-    fields = hit.get("fields") or {}
-    best = next(iter(fields.get(BEST) or ()), None) or _NO_CODE
     hit["fields"] = {**fields, BEST: [{**best, "bm25": bm25}]}
     return hit

@@ -21,7 +21,7 @@ from integration.engine.client import Cluster, part
 from integration.search.plan import Target
 from integration.search.run import target_of
 from integration.state import Attached
-from mappings.errors import CrosshatchError, NotAttachedError, RequestError, UnknownIndexError
+from mappings.errors import CrosshatchError, EngineRefused, NotAttachedError, RequestError, UnknownIndexError
 
 FRESH = 1.0  # seconds
 STALE = 60.0  # seconds without an answer of the cluster after which what is known is not used any more
@@ -83,6 +83,11 @@ class Attachments:
             raise NotAttachedError("no index of this point in time is attached; search without it, or attach first")
         return found
 
+    async def template_says(self, template: str, word: str) -> bool:
+        """Whether the stored search template of this id holds `word`; not where there is none."""
+        source: str = await self._kept(("template", template), lambda: self._template(template))
+        return word in source
+
     async def _those(self, wanted: Callable[[Attached], bool]) -> list[Attachment]:
         """Those that are wanted. Raises what stands in the way of one of them, and of no other: BundleError."""
         every: list[tuple[Attached, Target | CrosshatchError]] = await self._kept(("every",), self._read)
@@ -126,6 +131,14 @@ class Attachments:
         params = {**options, "filter_path": "*.settings.index.uuid"}
         answer = self._cluster.request("GET", path, params=params)
         return {index: str(one["settings"]["index"]["uuid"]) for index, one in answer.items()}
+
+    def _template(self, template: str) -> str:
+        try:
+            return str(self._cluster.request("GET", f"/_scripts/{part(template)}")["script"]["source"])
+        except EngineRefused as error:
+            if error.status != 404:
+                raise
+            return ""
 
     def _read(self) -> list[tuple[Attached, Target | CrosshatchError]]:
         return [(known, self._target(known)) for known in state.every(self._cluster)]

@@ -1,0 +1,203 @@
+"""The gateway's part that takes requests with a `crosshatch` clause; all others pass it by untouched."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from integration.gateway import bodies
+from integration.gateway.annotating import annotated, annotated_each
+from integration.gateway.calls import Call
+from integration.gateway.exchange import Exchange, Header
+from integration.gateway.positions import NAME, find
+from integration.gateway.refusals import refusal
+from integration.gateway.searching import NOT_PASSED, SCORES, Native, Refused, Searching, Told, Where
+from integration.gateway.trees import Unreadable
+from mappings.errors import CrosshatchError, RequestError
+
+DEGRADED = b"x-crosshatch-degraded"
+_JSON = [(b"content-type", b"application/json; charset=UTF-8")]
+_SINGLE = (
+    "search", "async_search", "count", "validate", "explain", "rank_eval",
+    "delete_by_query", "update_by_query", "reindex", "aliases", "index-create",
+)  # fmt: skip
+_PAGED = ("scroll",)  # later pages come without us, so nothing is in them that we would have to take out
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseRequests:
+    """A `Handler`: it answers what holds a clause in query position, and leaves everything else to the next."""
+
+    searching: Searching
+    kinds: tuple[str, ...] = (*_SINGLE, "msearch", "search_template")
+
+    async def handle(self, exchange: Exchange) -> bool:
+        """Answer a request with a clause; False where it holds none, or cannot be decoded."""
+        try:
+            if exchange.call.kind == "msearch":
+                told = await self._several(exchange)
+            elif exchange.call.kind == "search_template":
+                told = await self._template(exchange)
+            else:
+                told = await self._single(exchange)
+        except Refused as refused:
+            told = refused.told
+        except CrosshatchError as error:
+            status, body = refusal(error)
+            told = Told(status, _JSON, body)
+        if told is None:
+            return False
+        hop = (b"content-length", b"transfer-encoding", b"connection")
+        headers = [(name, value) for name, value in told.headers if name.lower() not in hop]
+        await exchange.respond(told.status, headers, told.body)
+        return True
+
+    async def _single(self, exchange: Exchange) -> Told | None:
+        call = exchange.call
+        raw = await exchange.body(bodies.LIMIT)
+        if raw is None:
+            return None
+        headers, path = list(exchange.headers), exchange.raw_path
+        if not raw and "source" in call.params:
+            raw, path = call.params["source"].encode(), _without(path, b"source", b"source_content_type")
+            headers = [(b"content-type", call.params.get("source_content_type", "").encode())]
+            headers += [one for one in exchange.headers if one[0].lower() not in (b"content-type", b"content-encoding")]
+        body = _decoded(raw, headers)
+        if body is None:
+            return None
+        paged = call.kind == "async_search" or any(name in call.params for name in _PAGED)
+        native = await self.searching.native(body.tree, call.kind, _where(call, headers), named=not paged)
+        if native is None:
+            return None
+        told = await self._sent(exchange.method, _scored(path, native), headers, body.encode(native.tree))
+        return told if paged else _finished(told, native, call, body.tree)
+
+    async def _template(self, exchange: Exchange) -> Told | None:
+        """A template is rendered by the engine, as the caller; what comes out is searched for."""
+        call = exchange.call
+        raw = await exchange.body(bodies.LIMIT)
+        body = bodies.decode(raw, exchange.headers) if raw else None
+        if body is None or not isinstance(body.tree, dict):
+            return None
+        template = body.tree.get("id")
+        named = isinstance(template, str) and await self.searching.attachments.template_says(template, NAME)
+        if not named and not bodies.may_say(body.plain, NAME, body.form.media):
+            return None
+        asked = {name: body.tree[name] for name in ("id", "source", "params") if name in body.tree}
+        rendered = await self._sent("POST", b"/_render/template", exchange.headers, body.encode(asked))
+        if rendered.status != 200:
+            return None
+        said = bodies.decode(rendered.body, rendered.headers)
+        tree = said.tree.get("template_output") if said is not None else None
+        native = await self.searching.native(tree, "search", _where(call, exchange.headers)) if tree else None
+        if native is None:
+            return None
+        more = {name: body.tree[name] for name in ("explain", "profile") if name in body.tree}
+        path = exchange.raw_path.replace(b"/_search/template", b"/_search", 1)
+        told = await self._sent("POST", _scored(path, native), exchange.headers, body.encode({**native.tree, **more}))
+        return _finished(told, native, call, tree)
+
+    async def _several(self, exchange: Exchange) -> Told | None:
+        """Searches of a multi-search are rewritten each where it stands; the lines of all others stay their bytes.
+
+        The engine tells no scores of named queries here, so no hit tells that of its BM25 side.
+        """
+        raw = await exchange.body(bodies.LIMIT)
+        found = bodies.unpacked(raw, exchange.headers) if raw else None
+        if raw is None or found is None or not bodies.may_say(found[0], NAME, found[1].media):
+            return None
+        lines = bodies.decode_lines(raw, exchange.headers)
+        if lines is None or len(lines.lines) % 2:
+            return None
+        changed: dict[int, Native] = {}
+        try:
+            for at in range(0, len(lines.lines), 2):
+                tree = lines.lines[at + 1].tree()
+                if not find(tree, "msearch"):
+                    continue
+                where = _line_where(lines.lines[at].tree() or {}, exchange)
+                changed[at + 1] = await self._numbered(at // 2, tree, where)
+        except Unreadable:
+            return None
+        if not changed:
+            return None
+        body = lines.encode({at: native.tree for at, native in changed.items()})
+        told = await self._sent(exchange.method, exchange.raw_path, exchange.headers, body)
+        for native in changed.values():
+            told = _marked(told, native)
+        if told.status != 200 or "filter_path" in exchange.call.params:
+            return told
+        explaining = {at // 2 for at, native in changed.items() if native.explains}
+        return Told(told.status, told.headers, annotated_each(told.body, explaining))
+
+    async def _numbered(self, number: int, tree: Any, where: Where) -> Native:
+        try:
+            native = await self.searching.native(tree, "msearch", where, named=False)
+        except RequestError as error:
+            raise RequestError(f"search {number} of the request: {error}") from error
+        if native is None:
+            raise TypeError("a line without a clause")
+        return native
+
+    async def _sent(self, method: str, path: bytes, headers: Sequence[Header], body: bytes) -> Told:
+        passed = [(name, value) for name, value in headers if name.lower() not in NOT_PASSED]
+        return await self.searching.ask(method, path, passed, body)
+
+
+def _decoded(raw: bytes, headers: Sequence[Header]) -> bodies.Body | None:
+    """The body, if it may hold a clause at all: a search of somebody else's costs no decoding."""
+    found = bodies.unpacked(raw, headers) if raw else None
+    if found is None or not bodies.may_say(found[0], NAME, found[1].media):
+        return None
+    body = bodies.decode(raw, headers)
+    return body if body is not None and isinstance(body.tree, dict) else None
+
+
+def _finished(told: Told, native: Native, call: Call, tree: Any) -> Told:
+    told = _marked(told, native)
+    if told.status != 200 or not native.explains or "filter_path" in call.params:
+        return told
+    asked = call.params.get(SCORES)
+    scores = bool(tree.get(SCORES)) if asked is None else asked in ("", "true")
+    return Told(told.status, told.headers, annotated(told.body, told.headers, scores=scores))
+
+
+def _marked(told: Told, native: Native) -> Told:
+    if native.degraded is None:
+        return told
+    return Told(told.status, [*told.headers, (DEGRADED, native.degraded.encode("ascii", "replace"))], told.body)
+
+
+def _where(call: Call, headers: Sequence[Header]) -> Where:
+    return Where(call.index, call.params, headers)
+
+
+def _line_where(header: Any, exchange: Exchange) -> Where:
+    """Where a search of a multi-search goes: what its own line says, else the path."""
+    said = header if isinstance(header, dict) else {}
+    index = said.get("index", exchange.call.index)
+    named = ",".join(map(str, index)) if isinstance(index, list) else index
+    params = {name: _text(value) for name, value in said.items() if name != "index"}
+    return Where(named or exchange.call.index, {**exchange.call.params, **params}, exchange.headers)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return ",".join(map(str, value)) if isinstance(value, list) else msgspec.json.encode(value).decode()
+
+
+def _scored(path: bytes, native: Native) -> bytes:
+    """The path that makes the engine tell the scores of named queries: of a search it heeds this parameter alone."""
+    if not native.named:
+        return path
+    path = _without(path, SCORES.encode())
+    return path + (b"&" if b"?" in path else b"?") + SCORES.encode() + b"=true"
+
+
+def _without(path: bytes, *names: bytes) -> bytes:
+    """Path and query string without these parameters."""
+    where, _, query = path.partition(b"?")
+    kept = [one for one in query.replace(b";", b"&").split(b"&") if one.partition(b"=")[0] not in names]
+    return where + (b"?" + b"&".join(kept) if kept else b"")

@@ -1,0 +1,214 @@
+"""One search body with clauses: codes, candidates, the native body. What it reads, it reads as the caller."""
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from encoders.api import Item
+from integration.gateway.attachments import Attachment, Attachments
+from integration.gateway.clause import Clause, read
+from integration.gateway.exchange import Header
+from integration.gateway.positions import SEARCHES, Path, Place, find
+from integration.gateway.querycodes import QueryCodes
+from integration.gateway.rewriting import Body, Coded, Side, by_words, candidates, explained, rewritten, side
+from integration.pictures import PictureReference, fetch, read_base64
+from integration.search.run import codes_in
+from integration.settings import Settings
+from mappings.code import HashCode
+from mappings.errors import CodeLengthError, RecordError, RequestError, WorkerUnavailable
+from mappings.fields import OBJECT
+
+# parameters of the URL that a request for candidates must share with the search itself
+_SHARED = (
+    "routing", "preference", "search_pipeline", "ignore_unavailable", "allow_no_indices", "expand_wildcards",
+    "ignore_throttled",
+)  # fmt: skip
+SCORES = "include_named_queries_score"
+_BODY_HEADERS = (b"content-type", b"content-encoding", b"content-length", b"transfer-encoding", b"accept")
+NOT_PASSED = (b"host", b"connection", b"expect", b"accept-encoding", b"content-length", b"transfer-encoding")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the cluster answered, whole."""
+
+    status: int
+    headers: Sequence[Header]
+    body: bytes
+
+
+Ask = Callable[[str, bytes, Sequence[Header], bytes], Awaitable[Told]]  # method, path with query, headers, body
+
+
+class Refused(Exception):
+    """The cluster refused what we asked as the caller; its answer is the caller's."""
+
+    def __init__(self, told: Told) -> None:
+        super().__init__(told.status)
+        self.told = told
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where a body goes: the index expression and parameters of its path or line, and the caller's headers."""
+
+    index: str | None
+    params: Mapping[str, str]
+    headers: Sequence[Header]
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """A body that the engine understands. `degraded`: why it has no code.
+
+    `explains`: its hits tell their best pair; `named`: the BM25 side has a name, under which they tell its score too.
+    """
+
+    tree: Body
+    explains: bool = False
+    named: bool = False
+    degraded: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Searching:
+    """How clauses become native. `ask` sends a request to the cluster with the headers it is given, and no others."""
+
+    ask: Ask
+    attachments: Attachments
+    codes: QueryCodes
+    settings: Settings
+
+    async def native(self, tree: Body, kind: str, where: Where, *, named: bool = True) -> Native | None:
+        """`tree` with its clauses rewritten; None where it holds none.
+
+        `named`: hits may carry the name of their BM25 side. Raises RequestError and its like for a wrong clause,
+        WorkerUnavailable where no code can be had and the settings or the clause allow no search without, and Refused.
+        """
+        places = find(tree, kind)
+        if not places:
+            return None
+        clauses = [(place, read(place)) for place in places]
+        reached = await self._reached(tree, where)
+        try:
+            codes = await asyncio.gather(*(self._codes(place, one, reached, where) for place, one in clauses))
+        except WorkerUnavailable as error:
+            if self.settings.without_code == "fail" or any(one.query is None for _, one in clauses):
+                raise
+            return Native(by_words(tree, clauses), degraded=str(error))
+        targets = [one.target for one in reached]
+        sides = [side(place, one, targets, made) for (place, one), made in zip(clauses, codes, strict=True)]
+        return await self._written(tree, kind, sides, where, named)
+
+    async def _written(self, tree: Body, kind: str, sides: Sequence[Side], where: Where, named: bool) -> Native:
+        tree = rewritten(tree, [one for one in sides if not one.chosen], {})
+        chosen = [one for one in sides if one.chosen]
+        found = await asyncio.gather(*(self._candidates(tree, one, where) for one in chosen))
+        first = next((one for one in sides if one.place.path[:1] == ("query",)), None)
+        shown = first if kind in SEARCHES else None
+        told = shown if named and shown is not None and shown.clause.query is not None else None
+        by_path: dict[Path, list[tuple[str, str]]] = {
+            one.place.path: hits for one, hits in zip(chosen, found, strict=True)
+        }
+        tree = rewritten(tree, chosen, by_path, told)
+        if shown is None:
+            return Native(tree)
+        return Native(explained(tree, shown, where.params), explains=True, named=told is not None)
+
+    async def _reached(self, tree: Body, where: Where) -> list[Attachment]:
+        point = tree.get("pit")
+        if where.index is None and isinstance(point, dict) and isinstance(point.get("id"), str):
+            return await self.attachments.of_point_in_time(point["id"])
+        return await self.attachments.behind(where.index, where.params)
+
+    async def _candidates(self, tree: Body, one: Side, where: Where) -> list[tuple[str, str]]:
+        body = candidates(tree, one)
+        params = {name: where.params[name] for name in _SHARED if name in where.params}
+        answer = await self._search(where.index, body, {**params, "filter_path": "hits.hits._i*"}, where.headers)
+        return [(hit["_index"], hit["_id"]) for hit in answer.get("hits", {}).get("hits", ())]
+
+    async def _search(self, index: str | None, body: Body, params: Mapping[str, str], headers: Sequence[Header]) -> Any:
+        path = f"/{quote(index, safe=',*')}/_search" if index else "/_search"
+        own = [(name, value) for name, value in headers if name.lower() not in (*NOT_PASSED, *_BODY_HEADERS)]
+        own.append((b"content-type", b"application/json"))
+        told = await self.ask("POST", f"{path}?{urlencode(params)}".encode(), own, msgspec.json.encode(body))
+        if told.status != 200:
+            raise Refused(told)
+        return msgspec.json.decode(told.body)
+
+    async def _codes(
+        self, place: Place, clause: Clause, reached: Sequence[Attachment], where: Where
+    ) -> dict[str, list[tuple[str, HashCode]]]:
+        """The codes of a clause by space."""
+        picture = await self._picture(place, clause)
+        codes: dict[str, list[tuple[str, HashCode]]] = {}
+        for space, one in {one.target.space: one for one in reached}.items():
+            mine = codes[space] = list(_given(clause, space, one))
+            if clause.text is not None or picture is not None:
+                item = Item(clause.text, () if picture is None else (picture,))
+                bundle = one.known.bundle
+                made = self.codes.remembered(item, bundle) or await self.codes.codes(item, bundle)
+                mine += [(part, code) for part, code in made.items() if part in ("text", "image")]
+        if clause.like is not None:
+            known, alike = await self._alike(place, clause, reached, where)
+            codes[known] += alike
+        if clause.code is not None and clause.code.space not in codes:
+            raise RequestError(
+                f"[{place}.code.space] is {clause.code.space!r}; the indices searched have: {', '.join(sorted(codes))}"
+            )
+        return codes
+
+    async def _picture(self, place: Place, clause: Clause) -> bytes | None:
+        if clause.image is None:
+            return None
+        try:
+            if clause.image.url is not None:
+                reference = PictureReference("url", clause.image.url)
+                return bytes((await asyncio.to_thread(fetch, reference, self.settings)).data)
+            packed = clause.image.base64 or ""
+            if isinstance(packed, bytes):  # CBOR and SMILE can say bytes as they are
+                packed = base64.b64encode(packed).decode()
+            return read_base64(packed, self.settings)
+        except RecordError as error:
+            raise RequestError(f"[{place}.image] cannot be used: {error}") from error
+
+    async def _alike(
+        self, place: Place, clause: Clause, reached: Sequence[Attachment], where: Where
+    ) -> tuple[str, Coded]:
+        """The space and codes of the record that hits are like, found by search: its routing may not be known."""
+        like = clause.like
+        if like is None:
+            raise TypeError("no like")
+        fields = [f"{OBJECT}.{one.target.space}" for one in reached]
+        body = {"query": {"ids": {"values": [like.id]}}, "_source": fields, "size": 2}
+        answer = await self._search(like.index or where.index, body, {}, where.headers)
+        hits = answer["hits"]["hits"]
+        by_name = {one.known.index: one for one in reached}
+        if len(hits) != 1 or hits[0]["_index"] not in by_name:
+            several = "several records" if len(hits) > 1 else "no record that you may see"
+            raise RequestError(
+                f"[{place}.like] is {several} of the attached indices searched; give `_index` and `_id` of one"
+            )
+        one = by_name[hits[0]["_index"]]
+        try:
+            return one.target.space, codes_in(hits[0].get("_source", {}), one.known, like.id)
+        except (RequestError, CodeLengthError) as error:
+            raise RequestError(f"[{place}.like] {error}") from error
+
+
+def _given(clause: Clause, space: str, one: Attachment) -> Coded:
+    """The code that the caller has already, if it is of this space."""
+    if clause.code is None or clause.code.space != space:
+        return []
+    code = HashCode.from_base64(clause.code.base64)
+    if code.bits != one.known.bundle.bits:
+        raise RequestError(f"code.base64 has {code.bits} bits; the codes of space {space} have {one.known.bundle.bits}")
+    return [(clause.code.part, code)]
+
+
+__all__ = ["NOT_PASSED", "SCORES", "Ask", "Native", "Refused", "Searching", "Told", "Where"]
