@@ -20,6 +20,7 @@ COMMANDS = {
     "off": "switch",
     "on": "switch",
     "problems": "problems",
+    "profile": "profile",
     "reindex": "reindex",
     "roles": "roles",
     "search": "search",
