@@ -22,14 +22,12 @@ class Picture(_Strict):
 
     base64: str | bytes | None = None
     url: str | None = Field(None, max_length=8192)
-    upload: str | None = None
+    upload: str | None = Field(None, max_length=100)
 
     @model_validator(mode="after")
     def _one(self) -> "Picture":
         if [self.base64, self.url, self.upload].count(None) != 2:
             raise ValueError("expected one of base64, url and upload")
-        if self.upload is not None:
-            raise ValueError("this gateway keeps no uploads; send the picture as base64, or as url")
         return self
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -16,6 +16,7 @@ from integration.gateway.exchange import Header
 from integration.gateway.positions import SEARCHES, Path, Place, find
 from integration.gateway.querycodes import QueryCodes
 from integration.gateway.rewriting import Body, Coded, Side, by_words, candidates, explained, rewritten, side
+from integration.gateway.uploads import Uploads
 from integration.pictures import PictureReference, fetch, read_base64
 from integration.search.run import codes_in
 from integration.settings import Settings
@@ -77,12 +78,16 @@ class Native:
 
 @dataclass(frozen=True, slots=True)
 class Searching:
-    """How clauses become native. `ask` sends a request to the cluster with the headers it is given, and no others."""
+    """How clauses become native. `ask` sends a request to the cluster with the headers it is given, and no others.
+
+    `uploads` are those of our own endpoints, which take them.
+    """
 
     ask: Ask
     attachments: Attachments
     codes: QueryCodes
     settings: Settings
+    uploads: Uploads = field(default_factory=Uploads)
 
     async def native(self, tree: Body, kind: str, where: Where, *, named: bool = True) -> Native | None:
         """`tree` with its clauses rewritten; None where it holds none.
@@ -170,11 +175,13 @@ class Searching:
             if clause.image.url is not None:
                 reference = PictureReference("url", clause.image.url)
                 return bytes((await asyncio.to_thread(fetch, reference, self.settings)).data)
+            if clause.image.upload is not None:
+                return self.uploads.get(clause.image.upload)
             packed = clause.image.base64 or ""
             if isinstance(packed, bytes):  # CBOR and SMILE can say bytes as they are
                 packed = base64.b64encode(packed).decode()
             return read_base64(packed, self.settings)
-        except RecordError as error:
+        except (RecordError, RequestError) as error:
             raise RequestError(f"[{place}.image] cannot be used: {error}") from error
 
     async def _alike(

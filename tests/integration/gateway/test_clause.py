@@ -41,10 +41,6 @@ def test_every_key_is_read() -> None:
         ({"text": "a", "fusion": "rrf"}, "[query.crosshatch] no fusion 'rrf'; there are: auto, exact"),
         ({"image": {}}, "[query.crosshatch] image: expected one of base64, url and upload"),
         (
-            {"image": {"upload": "u"}},
-            "[query.crosshatch] image: this gateway keeps no uploads; send the picture as base64, or as url",
-        ),
-        (
             {"text": "a", "query": {"bool": {"must": [{"crosshatch": {"text": "b"}}]}}},
             "[query.crosshatch.query.bool.must[0].crosshatch] stands in another crosshatch clause; put them side by "
             "side in a bool",

@@ -16,7 +16,7 @@ from encoders import catalogue as bundles
 from encoders.api import BundleCard, Item
 from integration import state
 from integration.engine.client import Cluster
-from integration.gateway import calls
+from integration.gateway import calls, cbor
 from integration.gateway.attachments import Attachments
 from integration.gateway.clause_requests import ClauseRequests
 from integration.gateway.exchange import Header
@@ -47,7 +47,8 @@ def encoded(item: Item, *_: object) -> dict[str, Any]:
     """A worker's answer, made from the query's content."""
     if item.text == "nobody answers":
         raise WorkerUnavailable("no worker answers")
-    return {"codes": {"text": code_of(item.text or "").base64()}, "problem": None}
+    found = {"text": item.text, "image": item.pictures[0].decode() if item.pictures else None}
+    return {"codes": {part: code_of(said).base64() for part, said in found.items() if said}, "problem": None}
 
 
 @dataclass
@@ -297,6 +298,28 @@ def test_like_and_code(gateway: Gateway, stored: dict[str, StoredCodes]) -> None
     given = gateway.search({"query": {"crosshatch": {"code": {"space": "s", "base64": code.base64()}, "k": 6}}})
     assert given["hits"]["hits"][0]["_id"] == record
     assert listed(alike) == listed(given)[1:]
+
+
+def test_a_picture_comes_as_base64_or_as_an_upload(gateway: Gateway) -> None:
+    name = gateway.part.searching.uploads.put(b"a picture")
+    found = [
+        listed(gateway.search({"query": {"crosshatch": {"image": image, "k": 5}}}))
+        for image in ({"base64": "YSBwaWN0dXJl"}, {"upload": name})
+    ]
+    assert len(found[0]) == 5
+    assert found[0] == found[1]
+    private = {"query": {"crosshatch": {"image": {"url": "http://127.0.0.1:9/a.png"}}}}
+    refused = json.loads(gateway.send("POST", f"/{NAME}/_search", private).answer)
+    assert refused["error"]["reason"].startswith("[query.crosshatch.image] cannot be used: ")
+
+
+def test_cbor_is_understood_and_answered(gateway: Gateway) -> None:
+    headers = ((b"content-type", b"application/cbor"), (b"accept", b"application/cbor"))
+    exchange = gateway.send("POST", f"/{NAME}/_search", cbor.dumps({"query": clause(k=4)}), headers)
+    hits = cbor.loads(exchange.answer)["hits"]["hits"]
+    assert [set(hit["fields"]["crosshatch"][0]) for hit in hits] == [
+        {"distance", "part", "picture", "similarity", "bm25"}
+    ] * 4
 
 
 @pytest.mark.parametrize(
