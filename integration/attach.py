@@ -191,9 +191,10 @@ def _noted(cluster: Cluster, index: str, before: state.Attached | None) -> Targe
         return before.profile
     name = state.noted_profile(cluster, index)
     if name is None:
+        like = "".join(f"; its name is like those of {fitting}" for fitting in profiles.called_like(index))
         raise ProfileError(
             f"no target profile is known for index {index}; give one with --target NAME|FILE: "
-            f"{', '.join(profiles.shipped())}, or a YAML file of your own"
+            f"{', '.join(profiles.shipped())}, or a YAML file of your own{like}"
         )
     return profiles.load(name)
 

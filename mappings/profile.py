@@ -4,6 +4,7 @@ import hashlib
 import importlib.resources
 import json
 import os
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
@@ -71,7 +72,8 @@ class MarcField(_Strict):
 class TargetProfile(_Strict):
     """How one kind of catalogue stores its records. Field names use dots into objects and lists.
 
-    `html` are those `text` fields whose tags are to be left out.
+    `html` are those `text` fields whose tags are to be left out. `indices` are patterns of the names that such a
+    system gives its indices (`*` for a prefix or a tenant): they tell which profile may fit, and decide nothing.
     """
 
     name: str = Field(pattern=r"^[a-z0-9_-]{1,40}$")
@@ -83,6 +85,7 @@ class TargetProfile(_Strict):
     pictures: tuple[PictureField, ...] = ()
     language: str | None = None
     title: str | None = None
+    indices: tuple[str, ...] = Field(default=(), exclude_if=_unset)
 
     @model_validator(mode="after")
     def _has_something_to_encode(self) -> "TargetProfile":
@@ -114,6 +117,11 @@ class TargetProfile(_Strict):
 def shipped() -> list[str]:
     """Names of the profiles that come with the project."""
     return sorted(entry.name.removesuffix(".yaml") for entry in SHIPPED.iterdir() if entry.name.endswith(".yaml"))
+
+
+def called_like(index: str) -> list[str]:
+    """The shipped profiles whose systems give their indices such a name."""
+    return [name for name in shipped() if any(fnmatchcase(index, pattern) for pattern in load(name).indices)]
 
 
 def load(name_or_file: str) -> TargetProfile:

@@ -150,3 +150,25 @@ def test_files(tmp_path: Path) -> None:
         with pytest.raises(ProfileError) as raised:
             profile.load(missing)
         assert str(raised.value).endswith(f"nor one of the shipped ones ({', '.join(profile.shipped())})")
+
+
+@pytest.mark.parametrize(
+    ("index", "names"),
+    [
+        ("koha_mylibrary_biblios", ["koha"]),
+        ("koha_mylibrary_authorities", []),
+        ("folio_instance_diku", ["folio"]),
+        ("folio_instance_subject_diku", ["folio"]),
+        ("folio_authority_diku", []),
+        ("rdm-rdmrecords-records-record-v7.0.0-1700000000", ["invenio"]),
+        ("rdm-rdmrecords", ["invenio"]),
+        ("books", []),
+    ],
+)
+def test_the_name_of_an_index_tells_which_system_may_have_made_it(index: str, names: list[str]) -> None:
+    """Only a hint: mod-search's browse indices are called alike, and `attach --check` says that they do not fit."""
+    assert profile.called_like(index) == names
+
+
+def test_the_pattern_of_names_makes_no_record_stale() -> None:
+    assert made(indices=["*_mine"]).sha256 == made().sha256
