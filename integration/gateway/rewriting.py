@@ -182,9 +182,11 @@ def _these(found: Found) -> Body:
     by_index: dict[str, list[str]] = {}
     for index, record in found:
         by_index.setdefault(index, []).append(record)
-    if len(by_index) <= 1:
+    if not by_index or "" in by_index:
         return {"ids": {"values": [record for _, record in found]}}
     each = [{"bool": {"filter": [{"term": {"_index": i}}, {"ids": {"values": r}}]}} for i, r in by_index.items()]
+    if len(each) == 1:
+        return each[0]
     return {"bool": {"should": each}}
 
 

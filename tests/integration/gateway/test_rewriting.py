@@ -68,7 +68,12 @@ def test_a_clause_becomes_its_words_and_the_chosen_ones_scored_together() -> Non
     scored = out["query"]["bool"]["should"][0]["script_score"]
     assert scored["query"]["bool"]["should"] == [
         {"bool": {"must": [WORD], "_name": WORDS}},
-        {"constant_score": {"filter": {"ids": {"values": ["1", "2"]}}, "boost": 0}},
+        {
+            "constant_score": {
+                "filter": {"bool": {"filter": [{"term": {"_index": "books"}}, {"ids": {"values": ["1", "2"]}}]}},
+                "boost": 0,
+            }
+        },
     ]
     assert (scored["boost"], scored["_name"]) == (3.0, "mine")
     assert "min_score" not in scored

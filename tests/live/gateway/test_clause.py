@@ -313,6 +313,25 @@ def test_a_picture_comes_as_base64_or_as_an_upload(gateway: Gateway) -> None:
     assert refused["error"]["reason"].startswith("[query.crosshatch.image] cannot be used: ")
 
 
+def test_several_indices_with_the_same_ids_and_one_that_is_not_attached(gateway: Gateway, cluster: Cluster) -> None:
+    """A record of an index without codes is found by its words alone, though its id is that of a similar record."""
+    cluster.request("PUT", f"/{NAME}-plain", body={"mappings": {"properties": {"title": {"type": "text"}}}})
+    try:
+        query = {"query": clause(k=3), "size": 50}
+        chosen = [hit["_id"] for hit in gateway.search(query)["hits"]["hits"]]
+        for record in chosen:
+            params = {"refresh": "true"}
+            cluster.request("PUT", f"/{NAME}-plain/_doc/{record}", params=params, body={"title": "none"})
+        both = gateway.search({**query, "size": 50}, f"/{NAME},{NAME}-plain/_search")["hits"]["hits"]
+        by_words = gateway.search(
+            {"query": clause(query={"match": {"title": "none"}}, k=3), "size": 50}, f"/{NAME}*/_search"
+        )["hits"]["hits"]
+    finally:
+        cluster.request("DELETE", f"/{NAME}-plain")
+    assert [(hit["_index"], hit["_id"]) for hit in both] == [(NAME, record) for record in chosen]
+    assert sorted(hit["_index"] for hit in by_words) == [NAME] * 3 + [f"{NAME}-plain"] * 3
+
+
 def test_cbor_is_understood_and_answered(gateway: Gateway) -> None:
     headers = ((b"content-type", b"application/cbor"), (b"accept", b"application/cbor"))
     exchange = gateway.send("POST", f"/{NAME}/_search", cbor.dumps({"query": clause(k=4)}), headers)
