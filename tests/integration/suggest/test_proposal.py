@@ -138,3 +138,32 @@ def test_a_name_that_breaks_yaml_or_a_line_is_quoted() -> None:
     found = proposed({}, [{'title: "\n# "': "a\nname: evil"}])
     assert found.profile.text == ('title: "\n# "',)
     assert found.profile.name == "my-index-1"
+
+
+MADE_UP = {
+    "VuFind": (
+        {"title": "A", "title_short": "A", "title_sort": "a", "author": ["B"], "topic_facet": ["C"], "topic": ["C"],
+         "description": "D", "language": ["English"], "isbn": ["9780142437247"], "thumbnail": "https://c.example/1.jpg"},
+        ("title", "author", "topic", "description"), ("thumbnail", "url"),
+    ),
+    "DSpace": (
+        {"dc.title": ["A"], "dc.contributor.author": ["B"], "dc.subject": ["C"], "dc.description.abstract": ["D"],
+         "dc.language.iso": "en", "dc.identifier.uri": ["https://r.example/1"], "search.resourceid": "x"},
+        ("dc.title", "dc.contributor.author", "dc.subject", "dc.description.abstract"), None,
+    ),
+    "ElasticHash": ({"image_name": "a.jpg", "image_path": "/p/a.jpg", "r_0": 17, "f": 1}, (), ("image_path", "file")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("system", MADE_UP)
+def test_documents_like_those_of_other_systems(system: str) -> None:
+    document, text, picture = MADE_UP[system]
+    found = proposed({}, [document] * 3).profile
+    assert found.text == text
+    assert picture is None or picture in [(one.field, one.kind) for one in found.pictures]
+
+
+def test_unimarc_is_not_taken_for_marc21() -> None:
+    unimarc = {"leader": "00000nam0 2200000   450 ", "fields": [{"200": {"subfields": [{"a": "Titre"}]}}]}
+    found = proposed({}, [{"titre": "Titre", "fullrecord": unimarc}])
+    assert (found.profile.marc, found.profile.text) == (None, ("titre",))
