@@ -20,6 +20,7 @@ from integration import state
 from integration.engine.client import Cluster, part
 from integration.search.plan import Target
 from integration.search.run import target_of
+from integration.search.scripts import ensure_scripts
 from integration.state import Attached
 from mappings.errors import CrosshatchError, EngineRefused, NotAttachedError, RequestError, UnknownIndexError
 
@@ -87,6 +88,10 @@ class Attachments:
         """Whether the stored search template of this id holds `word`; not where there is none."""
         source: str = await self._kept(("template", template), lambda: self._template(template))
         return word in source
+
+    async def mend_scripts(self) -> None:
+        """Store the scripts again in a cluster that has lost them."""
+        await asyncio.to_thread(ensure_scripts, self._cluster)
 
     async def _those(self, wanted: Callable[[Attached], bool]) -> list[Attachment]:
         """Those that are wanted. Raises what stands in the way of one of them, and of no other: BundleError."""

@@ -34,24 +34,26 @@ class ClauseRequests:
 
     async def handle(self, exchange: Exchange) -> bool:
         """Answer a request with a clause; False where it holds none, or cannot be decoded."""
-        try:
-            if exchange.call.kind == "msearch":
-                told = await self._several(exchange)
-            elif exchange.call.kind == "search_template":
-                told = await self._template(exchange)
-            else:
-                told = await self._single(exchange)
-        except Refused as refused:
-            told = refused.told
-        except CrosshatchError as error:
-            status, body = refusal(error)
-            told = Told(status, _JSON, body)
+        told = await self._told(exchange)
+        if told is not None and told.status in (400, 404) and b"unable to find script [crosshatch-" in told.body:
+            await self.searching.attachments.mend_scripts()  # the cluster lost them, and gets them once again
+            told = await self._told(exchange)
         if told is None:
             return False
         hop = (b"content-length", b"transfer-encoding", b"connection")
         headers = [(name, value) for name, value in told.headers if name.lower() not in hop]
         await exchange.respond(told.status, headers, told.body)
         return True
+
+    async def _told(self, exchange: Exchange) -> Told | None:
+        ways = {"msearch": self._several, "search_template": self._template}
+        try:
+            return await ways.get(exchange.call.kind, self._single)(exchange)
+        except Refused as refused:
+            return refused.told
+        except CrosshatchError as error:
+            status, body = refusal(error)
+            return Told(status, _JSON, body)
 
     async def _single(self, exchange: Exchange) -> Told | None:
         call = exchange.call

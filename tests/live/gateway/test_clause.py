@@ -332,6 +332,11 @@ def test_several_indices_with_the_same_ids_and_one_that_is_not_attached(gateway:
     assert sorted(hit["_index"] for hit in by_words) == [NAME] * 3 + [f"{NAME}-plain"] * 3
 
 
+def test_scripts_that_the_cluster_lost_are_stored_again(gateway: Gateway, cluster: Cluster) -> None:
+    cluster.request("DELETE", "/_scripts/crosshatch-score-1")
+    assert gateway.search({"query": clause(k=3)})["hits"]["total"]["value"] == 3
+
+
 def test_cbor_is_understood_and_answered(gateway: Gateway) -> None:
     headers = ((b"content-type", b"application/cbor"), (b"accept", b"application/cbor"))
     exchange = gateway.send("POST", f"/{NAME}/_search", cbor.dumps({"query": clause(k=4)}), headers)
