@@ -86,7 +86,7 @@ def _fits(field: Field, role: str, texts: Sequence[str]) -> bool:
 
 def _searched(field: Field, fields: Mapping[str, Field]) -> str | None:
     """What the BM25 side names: the field itself where it is of words, its object by language, or `x` for `plain_x`."""
-    if field.nested or field.type is None or field.type == "binary":
+    if field.unsearchable or field.type is None or field.type == "binary":
         return None
     head, _, last = field.path.rpartition(".")
     if last in _LANGUAGES and head:

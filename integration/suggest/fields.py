@@ -15,7 +15,7 @@ class Field:
 
     path: str
     type: str | None = None
-    nested: bool = False
+    unsearchable: bool = False  # nested, or not indexed
     values: dict[int, list[Any]] = field(default_factory=dict)
 
     def share(self, sampled: int) -> float:
@@ -51,7 +51,7 @@ def _mapped(mapping: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
             if "properties" in entry:
                 waiting.append((f"{prefix}{name}.", entry, nested or entry.get("type") == "nested"))
             elif entry.get("type", "object") != "object":
-                yield f"{prefix}{name}", str(entry["type"]), nested
+                yield f"{prefix}{name}", str(entry["type"]), nested or entry.get("index") is False
 
 
 def _held(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -49,7 +49,8 @@ NEUTRAL = words(
 # forms made of another field, for sorting, facets and completion; and what stands beside the words
 DERIVED = words(
     "sort sorted sorting index facet facets suggest suggestion autocomplete ngram phrase raw exact prefix browse",
-    "letter normalized normalised stem key hash count length type scheme code role v item items holding holdings",
+    "letter normalized normalised stem key hash count length type scheme code role v",
+    "date dates year item items holding holdings",
 )
 SECRET = words(
     "password passwort token secret apikey email mail phone patron borrower user users userid cardnumber staff private",

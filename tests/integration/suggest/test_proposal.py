@@ -2,10 +2,14 @@
 
 import base64
 import json
+from itertools import islice
 from typing import Any
 
 import pytest
 
+from integration.demo.books import books
+from integration.demo.catalogue import INDEX as DEMO
+from integration.demo.catalogue import _book
 from integration.load import FIELDS
 from integration.suggest.fields import fields
 from integration.suggest.names import match
@@ -167,3 +171,19 @@ def test_unimarc_is_not_taken_for_marc21() -> None:
     unimarc = {"leader": "00000nam0 2200000   450 ", "fields": [{"200": {"subfields": [{"a": "Titre"}]}}]}
     found = proposed({}, [{"titre": "Titre", "fullrecord": unimarc}])
     assert (found.profile.marc, found.profile.text) == (None, ("titre",))
+
+
+def test_the_demo_catalogue() -> None:
+    documents = json.loads(json.dumps([_book(book) for book in islice(books(), 30)], default=float))
+    found = proposed(DEMO["mappings"], documents).profile
+    assert found.text == ("title", "creators.name", "subjects", "summary")
+    assert found.search == ("title^2", "creators.name", "subjects", "summary")
+    assert [(one.field, one.kind) for one in found.pictures] == [("cover_file", "file")]
+
+
+def test_what_cannot_be_searched_is_only_encoded() -> None:
+    hidden = {"type": "keyword", "index": False}
+    nested = {"type": "nested", "properties": {"name": {"type": "text"}}}
+    mapping = {"properties": {"title": {"type": "text"}, "subject": hidden, "creators": nested}}
+    found = proposed(mapping, [{"title": "a", "subject": "b", "creators": [{"name": "c"}]}]).profile
+    assert (found.text, found.search) == (("title", "creators.name", "subject"), ("title^2",))
