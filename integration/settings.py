@@ -83,6 +83,50 @@ class Settings(BaseSettings):
     )
     metrics_host: str = Field("127.0.0.1", description="address of that port; 0.0.0.0: every one of this machine")
 
+    gateway_host: str = Field("127.0.0.1", description="address that `serve` listens at; 0.0.0.0: every one")
+    gateway_port: int = Field(9280, description="port that `serve` listens at", gt=0, le=65535)
+    gateway_nodes: Hosts = Field(
+        (),
+        description="URLs of the cluster's nodes, parted by `,`, that requests pass to; none: the cluster",
+    )
+    gateway_address: str | None = Field(
+        None, description="host:port that clients who sniff nodes are told; none: the host that they asked"
+    )
+    gateway_certificate: Path | None = Field(
+        None, description="PEM file of the gateway's own certificate: it speaks TLS"
+    )
+    gateway_key: Path | None = Field(None, description="PEM file of its key, where that is not in the same file")
+    gateway_client_ca: Path | None = Field(
+        None, description="PEM file of the authorities that clients' certificates are verified by"
+    )
+    gateway_client_certificate: Literal["optional", "required"] = Field(
+        "required", description="whether clients must show such a certificate"
+    )
+    upstream_ca: Path | None = Field(
+        None, description="PEM file of the authorities that the nodes' certificates are verified by; none: the system's"
+    )
+    upstream_certificate: Path | None = Field(
+        None, description="PEM file of the certificate that the gateway shows the nodes, for all its clients alike"
+    )
+    upstream_key: Path | None = Field(None, description="PEM file of its key, where that is not in the same file")
+    gateway_connect_timeout: float = Field(
+        3.0, description="seconds that a node has to take a connection", gt=0, allow_inf_nan=False
+    )
+    gateway_timeout: float = Field(
+        600.0, description="seconds of silence that a node's answer may have", gt=0, allow_inf_nan=False
+    )
+    gateway_client_timeout: float = Field(
+        60.0, description="seconds that a client may stop within its request or the answer", gt=0, allow_inf_nan=False
+    )
+    gateway_idle_timeout: float = Field(
+        3600.0, description="seconds that a client's connection stays open between requests", gt=0, allow_inf_nan=False
+    )
+    gateway_body_limit: int = Field(
+        1_000_000_000, description="bytes of a request's body; the cluster has a limit of its own", gt=0
+    )
+    gateway_drain: float = Field(
+        30.0, description="seconds in which requests may end when the gateway is stopped", ge=0, allow_inf_nan=False
+    )
     query_timeout: float = Field(
         1.0, description="seconds that a search through the gateway waits for a worker's code", gt=0, le=60
     )

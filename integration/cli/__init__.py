@@ -24,6 +24,7 @@ COMMANDS = {
     "reindex": "reindex",
     "roles": "roles",
     "search": "search",
+    "serve": "serve",
     "spaces": "spaces",
     "status": "status",
     "update": "reindex",

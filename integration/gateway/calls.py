@@ -73,8 +73,9 @@ _ROUTES: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("PUT",), "/{index}", "index-create"),
     (("DELETE",), "/{index}", "index-delete"),
     (("GET",), "/_nodes", "nodes_http"),
-    (("GET",), "/_nodes/http", "nodes_http"),
-    (("GET",), "/_nodes/{id}/http", "nodes_http"),
+    (("GET",), "/_nodes/{id}", "nodes_http"),  # {id}: nodes or metrics
+    (("GET",), "/_nodes/{id}/{id}", "nodes_http"),
+    (("GET",), "/_nodes/{id}/info/{id}", "nodes_http"),
 )
 
 

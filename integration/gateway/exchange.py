@@ -25,6 +25,10 @@ class Answer(Protocol):
         """Stream the answer to the client. `watch` is given each piece as it came; it must neither wait nor raise."""
         ...
 
+    async def whole(self, limit: int) -> bytes:
+        """The body, read here: then `Exchange.respond` answers. Raises where it is larger or does not come whole."""
+        ...
+
 
 class Exchange(Protocol):
     """A request and the way to its answer."""
