@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote_to_bytes
 
-INDEX, ID = "{index}", "{id}"
+INDEX, ID, METRIC = "{index}", "{id}", "{metric}"
 OWN = "_crosshatch"  # the first segment of our own endpoints
 _READ = ("GET", "POST")
 _WRITE = ("PUT", "POST")
@@ -74,8 +74,8 @@ _ROUTES: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("DELETE",), "/{index}", "index-delete"),
     (("GET",), "/_nodes", "nodes_http"),
     (("GET",), "/_nodes/{id}", "nodes_http"),  # {id}: nodes or metrics
-    (("GET",), "/_nodes/{id}/{id}", "nodes_http"),
-    (("GET",), "/_nodes/{id}/info/{id}", "nodes_http"),
+    (("GET",), "/_nodes/{id}/{metric}", "nodes_http"),
+    (("GET",), "/_nodes/{id}/info/{metric}", "nodes_http"),
 )
 
 
@@ -120,7 +120,7 @@ def read(method: str, path: bytes, query: bytes = b"") -> Call | None:
 def _fits(wanted: str, came: str) -> bool:
     if wanted == INDEX:
         return not came.startswith("_") or came == "_all"
-    return wanted in (ID, came)
+    return wanted in (ID, METRIC, came)
 
 
 def _params(query: bytes) -> dict[str, str]:
