@@ -73,7 +73,7 @@ _ROUTES: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("PUT",), "/{index}", "index-create"),
     (("DELETE",), "/{index}", "index-delete"),
     (("GET",), "/_nodes", "nodes_http"),
-    (("GET",), "/_nodes/{id}", "nodes_http"),  # {id}: nodes or metrics
+    (("GET",), "/_nodes/{metric}", "nodes_http"),  # or nodes
     (("GET",), "/_nodes/{id}/{metric}", "nodes_http"),
     (("GET",), "/_nodes/{id}/info/{metric}", "nodes_http"),
 )
