@@ -47,7 +47,7 @@ def _rewritten(raw: bytes, answer: Answer, address: str) -> bytes:
     nodes = body.tree.get("nodes") if body is not None and isinstance(body.tree, dict) else None
     if body is None or not isinstance(nodes, dict):
         return raw
-    if not any([_readdressed(node, address) for node in nodes.values()]):  # each of them
+    if not sum(_readdressed(node, address) for node in nodes.values()):
         return raw
     try:
         return body.encode(body.tree)
