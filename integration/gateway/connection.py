@@ -153,7 +153,7 @@ class Connection(asyncio.Protocol):
                 self._transport.write(head + body)
             else:
                 self._transport.write(head)
-                self._pump = self._loop.create_task(self._pumped(body, chunked))
+                self._pump = self._loop.create_task(self._pumped(body, chunked, timeout))
             while not self._headed:
                 await self._more(timeout)
         except BaseException:
@@ -213,35 +213,43 @@ class Connection(asyncio.Protocol):
 
     async def _more(self, timeout: float) -> None:
         """Wait until something new is there. While the request is still on its way, its sender's time counts."""
-        while not self._ended:
-            if self._failure is not None:
-                raise self._failure
-            self._waiting = self._loop.create_future()
-            late = self._loop.call_later(timeout, self._wake)
-            try:
-                await self._waiting
-            finally:
-                in_time = self._loop.time() < late.when()
-                late.cancel()
-                self._waiting = None
-            if self._failure is not None:
-                raise self._failure
-            if in_time:
-                return
-            if self._pump is None or self._pump.done():
-                raise TooSlow(f"the node was silent for {timeout:g} s (CROSSHATCH_GATEWAY_TIMEOUT)")
+        if self._ended:
+            return
+        if self._failure is not None:
+            raise self._failure
+        self._waiting = self._loop.create_future()
+        late = self._loop.call_later(timeout, self._is_late, timeout)
+        try:
+            await self._waiting
+        finally:
+            late.cancel()
+            self._waiting = None
+        if self._failure is not None:
+            raise self._failure
 
-    async def _pumped(self, body: Source, chunked: bool) -> None:
+    def _is_late(self, timeout: float) -> None:
+        if self._pump is None or self._pump.done():
+            self._fail(TooSlow(f"the node was silent for {timeout:g} s (CROSSHATCH_GATEWAY_TIMEOUT)"))
+        self._wake()
+
+    async def _pumped(self, body: Source, chunked: bool, timeout: float) -> None:
         try:
             async for piece in body:
-                if self._transport is None:
-                    return
                 if piece:
-                    self._transport.write(framing.chunk(piece) if chunked else piece)
-                while self._drained is not None and self._transport is not None:
-                    await asyncio.shield(self._drained)
-            if chunked and self._transport is not None:
-                self._transport.write(framing.chunk(b""))
+                    await self._put(framing.chunk(piece) if chunked else piece, timeout)
+            if chunked:
+                await self._put(framing.chunk(b""), timeout)
         except Exception as error:  # the client went away or is too slow: the node must not see a whole request
             self._fail(error)
             self.close()
+
+    async def _put(self, piece: bytes, timeout: float) -> None:
+        if self._transport is None:
+            return
+        self._transport.write(piece)
+        try:
+            async with asyncio.timeout(timeout):
+                while self._drained is not None and self._transport is not None:
+                    await asyncio.shield(self._drained)
+        except TimeoutError as error:
+            raise TooSlow(f"the node took nothing for {timeout:g} s (CROSSHATCH_GATEWAY_TIMEOUT)") from error

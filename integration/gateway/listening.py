@@ -105,7 +105,7 @@ class Listening(HttpToolsProtocol):
     def _check(self) -> None:
         """Raise for a head that no request of the cluster's API has; the parser turns it into its own error."""
         if self.parser.get_http_version() not in ("1.0", "1.1"):
-            self._refusal = (505, "HTTP/1.1 is spoken here")
+            self._refusal = (505, "another version of HTTP came; expected HTTP/1.1")
         elif self.parser.get_method() == b"CONNECT" or not (self.url.startswith(b"/") or self.url == b"*"):
             self._refusal = (400, "a path was expected as the request's target; this is no forward proxy")
         elif sum(name == b"host" for name, _ in self.headers) > 1:

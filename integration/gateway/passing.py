@@ -132,8 +132,6 @@ class Passage:
 
     async def _piece(self) -> bytes:
         """The next piece of the request's body. Raises SlowClient, TooLarge, Gone."""
-        if self._size > self._limit:
-            raise self._too_large()
         try:
             async with asyncio.timeout(self._patience):
                 message = await self._receive()
@@ -144,6 +142,8 @@ class Passage:
         self._more = bool(message.get("more_body"))
         piece: bytes = message.get("body", b"")
         self._size += len(piece)
+        if self._size > self._limit:
+            raise self._too_large()
         return piece
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from integration.engine.services import Services
-from tests.live.gateway.process import gateway_before
+from tests.integration.gateway.process import gateway_before
 
 
 @pytest.fixture(scope="session")
