@@ -139,13 +139,10 @@ class Connection(asyncio.Protocol):
         """Whether anything of an answer came."""
         return self._heard
 
-    async def ask(
-        self, method: str, target: bytes, headers: list[Header], body: bytes | Source, *, chunked: bool, timeout: float
-    ) -> None:
+    async def ask(self, method: str, head: bytes, body: bytes | Source, *, chunked: bool, timeout: float) -> None:
         """Send a request and wait for the head of its answer. Raises BrokenAnswer, TooSlow, and what `body` raises."""
         if self._transport is None:
             raise BrokenAnswer("the node closed the connection")
-        head = framing.head(method, target, headers)
         self._begin(method)
         self._busy, self._parser = True, httptools.HttpResponseParser(self)
         try:

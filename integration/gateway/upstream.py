@@ -122,6 +122,7 @@ class Upstream:
         headers that cannot be sent.
         """
         again = method in _SAFE and isinstance(body, bytes)
+        head = framing.head(method, target, headers)
         failure: Exception | None = None
         for one in self._in_turn():
             while True:
@@ -133,7 +134,7 @@ class Upstream:
                     failure = failure or error
                     break
                 try:
-                    await connection.ask(method, target, headers, body, chunked=chunked, timeout=self._timeout)
+                    await connection.ask(method, head, body, chunked=chunked, timeout=self._timeout)
                 except BrokenAnswer as error:
                     if not again or connection.heard:
                         raise
@@ -163,14 +164,16 @@ class Upstream:
         for one in self.nodes:
             while one.idle:
                 one.idle.pop().close()
+        await asyncio.sleep(0)  # the loop closes them in its next turn
 
     def _in_turn(self) -> list[Node]:
         """Every node once: those that answer first, each request beginning at another one."""
         self._turn += 1
         now = self._now()
-        count = len(self.nodes)
-        turned = [self.nodes[(self._turn + at) % count] for at in range(count)]
-        return sorted(turned, key=lambda one: one.down_until if one.down_until > now else 0.0)
+        up = [one for one in self.nodes if one.down_until <= now]
+        at = self._turn % len(up) if up else 0
+        down = sorted((one for one in self.nodes if one.down_until > now), key=lambda one: one.down_until)
+        return [*up[at:], *up[:at], *down]
 
     def _pooled(self, one: Node) -> Connection | None:
         now = self._now()

@@ -18,13 +18,13 @@ from integration.engine.client import Cluster
 from integration.engine.services import running
 from integration.search.scripts import ensure_scripts
 from integration.settings import Settings
-from tests.bench import encode, follow, heal, search, soak, write
+from tests.bench import encode, follow, gateway, heal, search, soak, write
 from tests.bench.machine import described, machine
 
 OUT = Path("docs/bench.json")
 CURVES = Path("docs/soak.svg")
 DOCUMENTS, ROUNDS = 100_000, 100  # of the search
-NAMES = ("encode", "write", "search", "heal", "follow", "soak")
+NAMES = ("encode", "write", "search", "heal", "follow", "soak", "gateway")
 console = Console()
 progress = Console(stderr=True)
 
@@ -63,6 +63,12 @@ def measured(name: str, *, quick: bool) -> dict[str, Any]:
             return (
                 follow.measure(1000, 2, 2) if quick else follow.measure(follow.DOCUMENTS, follow.SECONDS, follow.QUIET)
             )
+        case "gateway":
+            return (
+                gateway.measure(2000, 50, 50, 0.5, 2_000_000)
+                if quick
+                else gateway.measure(gateway.DOCUMENTS, gateway.PAIRS, gateway.REQUESTS, gateway.SECONDS, gateway.BULK)
+            )
         case "soak":
             return soak.measure(0.5, soak.RATE) if quick else soak.measure(soak.MINUTES, soak.RATE)
     return searching(2000, 10) if quick else searching(DOCUMENTS, ROUNDS)
@@ -78,7 +84,7 @@ def main() -> None:
     out = asked.out or (None if asked.quick else OUT)
     began, host = time.monotonic(), machine()
     kept = json.loads(out.read_text("utf-8")) if out and out.is_file() and asked.only else {}
-    tables = {"encode": encode, "write": write, "heal": heal, "follow": follow, "soak": soak}
+    tables = {"encode": encode, "write": write, "heal": heal, "follow": follow, "soak": soak, "gateway": gateway}
     for name in asked.only or NAMES:
         load = machine()["load"]
         found = measured(name, quick=asked.quick)

@@ -29,14 +29,14 @@ def breaks_off(raw: bytes) -> Does:
 class Node:
     """`requests` are what came, each as its bytes; `broken` those that ended before they were complete."""
 
-    def __init__(self, does: Does, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, does: Does, context: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.does = does
         self.requests: list[bytes] = []
         self.broken: list[bytes] = []
         self.connections = 0
         self._context = context
         self._open: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http{'s' if context else ''}://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -49,6 +49,8 @@ class Node:
         self._listener.close()
         self._thread.join(5)
         for one in self._open:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
             one.close()
 
     def _accept(self) -> None:
@@ -106,9 +108,9 @@ def length(got: bytes) -> int | None:
 
 
 @contextmanager
-def node(does: Does, context: ssl.SSLContext | None = None) -> Iterator[Node]:
+def node(does: Does, context: ssl.SSLContext | None = None, port: int = 0) -> Iterator[Node]:
     """For the length of a `with` block."""
-    made = Node(does, context)
+    made = Node(does, context, port)
     try:
         yield made
     finally:
