@@ -102,6 +102,11 @@ class Settings(BaseSettings):
     gateway_client_certificate: Literal["optional", "required"] = Field(
         "required", description="whether clients must show such a certificate"
     )
+    gateway_certificate_header: str | None = Field(
+        None,
+        description="header that tells the nodes the subject of a client's certificate; clients cannot send it",
+        pattern=r"^[A-Za-z0-9-]+$",
+    )
     upstream_ca: Path | None = Field(
         None, description="PEM file of the authorities that the nodes' certificates are verified by; none: the system's"
     )

@@ -3,6 +3,7 @@
 import copy
 import json
 import logging
+import ssl
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
@@ -69,7 +70,7 @@ class _Connection(opensearchpy.Urllib3HttpConnection):
 class Cluster:
     """A cluster at `url`. It never retries by itself: whoever sent a document must read it again before resending."""
 
-    def __init__(self, url: str, *, timeout: float = 60.0) -> None:
+    def __init__(self, url: str, *, timeout: float = 60.0, tls: ssl.SSLContext | None = None) -> None:
         self.url = url
         self._headers: Mapping[str, str] = {}
         answers = _AsItCame()
@@ -80,6 +81,7 @@ class Cluster:
                 timeout=timeout,
                 max_retries=0,
                 maxsize=16,
+                ssl_context=tls,
                 serializer=answers,
                 serializers={"application/json": answers, "text/plain": answers},
             )

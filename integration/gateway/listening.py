@@ -12,7 +12,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from integration.gateway import failures
+from integration.gateway import certificates, failures
 
 MOST_HEAD = 64 * 1024  # bytes; the cluster's own limit is 16 KB of headers, and it says so itself
 GONE = "crosshatch.gone"  # in a scope's extensions: a future that is done when the client has closed
@@ -21,12 +21,13 @@ _log = logging.getLogger(__name__)
 
 
 class Listening(HttpToolsProtocol):
-    """One connection. `patience`: seconds for a request's head."""
+    """One connection. `patience`: seconds for a request's head; `badge`: the header of a verified certificate."""
 
-    def __init__(self, *args: Any, patience: float, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, patience: float, badge: bytes = b"", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.access_log = False  # a query string may hold what a reader looks for
-        self._patience = patience
+        self._patience, self._badge = patience, badge
+        self._subject: bytes | None = None
         self._late: asyncio.TimerHandle | None = None
         self._heading = False
         self._size = 0
@@ -38,6 +39,7 @@ class Listening(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Open; the first request must come in time."""
         super().connection_made(transport)
+        self._subject = certificates.subject(transport.get_extra_info("peercert")) if self._badge else None
         self._late = self.loop.call_later(self._patience, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -76,7 +78,7 @@ class Listening(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header. One that comes after the body could be anything, and nobody needs it."""
-        if self._heading:
+        if self._heading and (not self._badge or name.lower() != self._badge):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -87,6 +89,8 @@ class Listening(HttpToolsProtocol):
         if self.parser.should_upgrade():
             self._upgrading = True
             return
+        if self._subject is not None:
+            self.headers.append((self._badge, self._subject))
         super().on_headers_complete()
         path, _, query = self.url.partition(b"?")
         self.scope["raw_path"], self.scope["query_string"] = path, query  # to the byte

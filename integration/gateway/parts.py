@@ -34,15 +34,16 @@ def application(
     settings: Settings, places: Places, tell: Callable[[str], None], *, speaks: Speaks | None = None
 ) -> Application:
     """The ASGI application. Raises SettingsError."""
+    context = tls.towards_nodes(settings)
     nodes = [node(url) for url in settings.gateway_nodes or (places.cluster,)]
-    secure = any(one.secure for one in nodes)
     upstream = Upstream(
         nodes,
         timeout=settings.gateway_timeout,
         connect_timeout=settings.gateway_connect_timeout,
-        tls=tls.towards_nodes(settings) if secure else None,
+        tls=context,
     )
-    ours, anonymous = Cluster(places.cluster), Cluster(bare(places.cluster))
+    own_tls = context if places.cluster.startswith("https:") else None
+    ours, anonymous = (Cluster(url, tls=own_tls) for url in (places.cluster, bare(places.cluster)))
     codes = QueryCodes(querycodes.worker(places.broker), timeout=settings.query_timeout)
     notices = Notices(Noticed(ours, places.broker, settings, tell))
     counters: dict[str, Counter[str]] = {"notices": notices.counts}

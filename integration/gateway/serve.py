@@ -41,7 +41,11 @@ def serve(settings: Settings, places: Places, tell: Callable[[str], None], *, sp
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http=functools.partial(Listening, patience=settings.gateway_client_timeout),  # type: ignore[arg-type]
+        http=functools.partial(  # type: ignore[arg-type]
+            Listening,
+            patience=settings.gateway_client_timeout,
+            badge=(settings.gateway_certificate_header or "").lower().encode(),
+        ),
         ws="none",
         lifespan="on",
         log_config=None,
