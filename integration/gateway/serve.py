@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -36,6 +37,7 @@ def serve(settings: Settings, places: Places, tell: Callable[[str], None], *, sp
     """Serve until SIGTERM or Ctrl-C. Raises SettingsError for an address or files that cannot be used."""
     context = tls.towards_clients(settings)
     app = application(settings, places, tell, speaks=speaks)
+    _more_files()
     listener = listening(settings.gateway_host, settings.gateway_port)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
@@ -74,6 +76,13 @@ def listening(host: str, port: int) -> socket.socket:
             f"the gateway cannot listen at {host}:{port} ({error}); set CROSSHATCH_GATEWAY_HOST and "
             "CROSSHATCH_GATEWAY_PORT, or --host and --port"
         ) from error
+
+
+def _more_files() -> None:
+    """Each client needs two connections, and many systems begin with room for 1024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _shown(host: str) -> str:

@@ -12,7 +12,7 @@ from tests.sources import PROJECT
 
 COMPOSE = PROJECT / "docker" / "compose.yaml"
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["services"]
-OURS = ("worker", "worker-gpu", "follow", "cli")
+OURS = ("worker", "worker-gpu", "follow", "gateway", "cli")
 each = pytest.mark.parametrize("name", SERVICES)
 
 
@@ -38,6 +38,7 @@ def test_services() -> None:
     assert {name: service.get("profiles") for name, service in SERVICES.items() if "profiles" in service} == {
         "worker-gpu": ["gpu"],
         "follow": ["follow"],
+        "gateway": ["gateway"],
         "cli": ["cli"],
     }
 
