@@ -2,7 +2,8 @@
 
 A shard numbers its operations without gaps. So as many numbers as writes of our own prove that nobody else wrote. Where
 somebody did, a refresh shows which numbers belong to living documents; one that belongs to none was written over (or
-was a delete, or a document written twice): what we wrote after it may lie on top of it.
+was a delete, or a document written twice): what we wrote after it may lie on top of it. The shard's counts of writes and
+deletes tell where all such numbers were deletes, which hide nothing.
 """
 
 import json
@@ -19,10 +20,15 @@ PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One shard at one moment: every number up to `done` is finished with, none above `taken` was given out."""
+    """One shard at one moment: every number up to `done` is finished with, none above `taken` was given out.
+
+    `indexed` and `deleted` count its operations since it was started here.
+    """
 
     done: int
     taken: int
+    indexed: int
+    deleted: int
 
 
 Marks = Mapping[str, Mark]  # by shard
@@ -30,14 +36,13 @@ Marks = Mapping[str, Mark]  # by shard
 
 def marks(cluster: Cluster, path: str) -> Marks:
     """The primaries' marks of the one index behind `path`. Raises UnknownIndexError and EngineUnavailable."""
-    # of all statistics the cheapest: numbers come with every one
-    found = cluster.request("GET", f"{path}/_stats/warmer", params={"level": "shards"})["indices"]
+    found = cluster.request("GET", f"{path}/_stats/indexing", params={"level": "shards"})["indices"]
     shards: Mapping[str, list[Any]] = next(iter(found.values()))["shards"] if found else {}
     primaries = {number: copy for number, copies in shards.items() for copy in copies if copy["routing"]["primary"]}
     for number, copy in primaries.items():
         if "seq_no" not in copy:
             raise EngineUnavailable(f"shard {number} is being recovered; try again later")
-    return {n: Mark(copy["seq_no"]["local_checkpoint"], copy["seq_no"]["max_seq_no"]) for n, copy in primaries.items()}
+    return {number: _mark(copy["seq_no"], copy["indexing"]) for number, copy in primaries.items()}
 
 
 def is_quiet(before: Marks | None, after: Marks, own: int = 0) -> bool:
@@ -62,11 +67,24 @@ def on_top(cluster: Cluster, path: str, before: Marks, after: Marks, own: Set[tu
         here = set(alive.values())
         # a number of ours whose record the catalogue has written since belongs to nobody any more, and hides nothing
         known = alive.keys() | {number for record, number in own if record in here}
-        unknown = next((number for number in range(start + 1, mark.taken + 1) if number not in known), mark.taken)
-        doubtful |= {
-            (record, number) for number, record in alive.items() if number > unknown and (record, number) in own
-        }
+        unknown = [number for number in range(start + 1, mark.taken + 1) if number not in known]
+        if unknown and not _only_deleted(before[shard], mark, len(unknown)):
+            doubtful |= {(record, n) for n, record in alive.items() if n > unknown[0] and (record, n) in own}
     return doubtful
+
+
+def _only_deleted(before: Mark, after: Mark, unknown: int) -> bool:
+    """Whether so many operations that no document shows were all deletes.
+
+    Both counts must fit. The engine counts an operation a little after it numbers it, so one of them alone may tell of a
+    delete that came before.
+    """
+    written = after.taken - before.done - unknown
+    return (after.deleted - before.deleted, after.indexed - before.indexed) == (unknown, written)
+
+
+def _mark(numbers: Mapping[str, int], counts: Mapping[str, int]) -> Mark:
+    return Mark(numbers["local_checkpoint"], numbers["max_seq_no"], counts["index_total"], counts["delete_total"])
 
 
 def _alive(cluster: Cluster, path: str, shard: str, start: int, end: int) -> Iterator[tuple[int, str]]:

@@ -9,6 +9,10 @@ from integration.engine.client import Cluster
 from mappings.errors import EngineUnavailable
 
 
+NUMBERS = {"local_checkpoint": 3, "max_seq_no": 4}
+COUNTS = {"index_total": 5, "delete_total": 6}
+
+
 class Answers:
     """A cluster that gives the same answer to everything."""
 
@@ -21,9 +25,9 @@ class Answers:
 
 def test_a_shard_that_is_being_recovered_is_waited_for() -> None:
     """It stands in the answer, without its numbers: no record is at fault."""
-    ready = [{"routing": {"primary": True}, "seq_no": {"local_checkpoint": 3, "max_seq_no": 4}}]
+    ready = [{"routing": {"primary": True}, "seq_no": NUMBERS, "indexing": COUNTS}]
     starting = [{"routing": {"primary": True}}]
-    assert window.marks(_stats({"0": ready}), "/i") == {"0": window.Mark(3, 4)}
+    assert window.marks(_stats({"0": ready}), "/i") == {"0": window.Mark(3, 4, 5, 6)}
     with pytest.raises(EngineUnavailable, match="shard 1 is being recovered"):
         window.marks(_stats({"0": ready, "1": starting}), "/i")
 

@@ -103,10 +103,10 @@ def test_writes_to_other_records_in_that_instant_raise_no_doubt(
     assert not list(problems.every(cluster, external))
 
 
-def test_what_is_written_after_our_write_raises_no_doubt_and_a_delete_within_does(
+def test_neither_what_is_written_after_our_write_nor_deletes_within_raise_a_doubt(
     cluster: Cluster, external: state.Attached
 ) -> None:
-    """A record of ours that got a newer version hides nothing; a number that belongs to nobody may."""
+    """A record of ours that got a newer version hides nothing, nor does a delete; another number without owner may."""
 
     def ours(*records: str) -> set[tuple[str, int]]:
         paths = {record: f"/{external.index}/_doc/{record}" for record in records}
@@ -126,6 +126,13 @@ def test_what_is_written_after_our_write_raises_no_doubt_and_a_delete_within_doe
     own = ours(*RECORDS[20:])
     after = window.marks(cluster, path)
     assert not window.is_quiet(before, after, own=10)
+    assert window.on_top(cluster, path, before, after, own) == set()
+    before = window.marks(cluster, path)
+    cluster.request("DELETE", f"{path}/_doc/{RECORDS[9]}", params=AT_3)
+    for record in RECORDS[20:]:
+        put(cluster, external, record, b"{}", version=3, version_type="external_gte")
+    own = ours(*RECORDS[20:])
+    after = window.marks(cluster, path)
     assert window.on_top(cluster, path, before, after, own) == own
     assert not window.is_quiet({}, after, own=0)
     assert window.on_top(cluster, path, {"0": after["0"]}, after, own) == own
