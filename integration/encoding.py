@@ -1,6 +1,5 @@
 """What a worker does with a batch of ids: read, encode or restore, keep, write, and write down what failed."""
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +9,7 @@ from encoders.api import Encoder
 from integration import problems, records, splice, state, switch
 from integration.code_source import CodeSource
 from integration.counts import Counts
+from integration.engine.answers import parsed
 from integration.engine.client import Cluster
 from integration.jobs import Job
 from integration.manners import Manners
@@ -152,7 +152,7 @@ class BatchEncoding:
                 self._solved.append(key.id)
                 continue
             try:
-                document = json.loads(current.source)
+                document = parsed(current.source)
             except (ValueError, RecursionError) as error:
                 self._fail(key, "", "text-unreadable", f"the document cannot be read: {error}")
                 continue

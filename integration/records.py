@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from html import unescape
 from typing import Any
 
@@ -56,15 +57,25 @@ def values(document: Any, path: str) -> Iterator[Any]:
     for entry in _flat(document):
         if not isinstance(entry, Mapping):
             continue
-        for key, value in entry.items():
-            if key == path:
-                yield from _flat(value)
-            elif path.startswith(f"{key}."):
-                yield from values(value, path[len(key) + 1 :])
+        there = [place for place in _places(path) if place[0] in entry]
+        if len(there) > 1:  # in the document's order
+            there.sort(key=lambda place: list(entry).index(place[0]))
+        for key, rest in there:
+            yield from values(entry[key], rest) if rest else _flat(entry[key])
+
+
+@cache
+def _places(path: str) -> tuple[tuple[str, str], ...]:
+    """Each key that may lead to `path`, and the path behind it: for a.b.c these are a, a.b and a.b.c."""
+    names = path.split(".")
+    return tuple((".".join(names[:n]), ".".join(names[n:])) for n in range(1, len(names) + 1))
 
 
 def _flat(value: Any) -> Iterator[Any]:
     """What lists in lists hold, however deep they are nested: the engine takes them for one list, too."""
+    if not isinstance(value, list):
+        yield value
+        return
     waiting = [value]
     while waiting:
         value = waiting.pop()
@@ -76,9 +87,10 @@ def _flat(value: Any) -> Iterator[Any]:
 
 def normalised(text: str) -> str:
     """NFC, control characters and lone surrogates out, blanks in one run made one; no more than `MAX_TEXT` is read."""
-    composed = unicodedata.normalize("NFC", text[:MAX_TEXT])  # the time it takes may grow with the square
-    if composed.isprintable():  # nearly always, and much faster to tell
-        return _BLANK.sub(" ", composed).strip()
+    text = text[:MAX_TEXT]
+    composed = text if text.isascii() else unicodedata.normalize("NFC", text)  # whose time may grow with the square
+    if composed.isprintable():  # nearly always, and much faster to tell; its only blank is the space
+        return " ".join(composed.split())
     kept = "".join(" " if unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") else sign for sign in composed)
     return _BLANK.sub(" ", kept).strip()
 

@@ -1,7 +1,6 @@
 """Read through an index and tell, record by record, what is stale: digests are compared, nothing is written."""
 
 import contextlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,7 +9,7 @@ import msgspec
 
 from integration import problems, records, state
 from integration.encoding import stored_members, up_to_date
-from integration.engine.answers import decoded, document
+from integration.engine.answers import decoded, document, parsed
 from integration.engine.client import Cluster, part
 from integration.primaries import asked
 from integration.writer import Key
@@ -124,7 +123,7 @@ def judge(hit: Hit, known: state.Attached, problem: problems.Problem | None) -> 
     """Judge one document by its digest; `problem` is what is known of it from an earlier try."""
     size = len(bytes(hit.held))
     try:
-        content = json.loads(hit.source)
+        content = parsed(hit.source)
     except (ValueError, RecursionError):
         tried = problem is not None and problem.source == ""  # by a worker, which said what is wrong with it
         return Judged(hit.key, "", "failed" if tried else "stale", problem if tried else None, size)

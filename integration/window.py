@@ -2,8 +2,8 @@
 
 A shard numbers its operations without gaps. So as many numbers as writes of our own prove that nobody else wrote. Where
 somebody did, a refresh shows which numbers belong to living documents; one that belongs to none was written over (or
-was a delete, or a document written twice): what we wrote after it may lie on top of it. The shard's counts of writes and
-deletes tell where all such numbers were deletes, which hide nothing.
+was a delete, or a document written twice): what we wrote after it may lie on top of it. The shard's counts of writes
+and deletes tell where all such numbers were deletes, which hide nothing.
 """
 
 import json
@@ -76,8 +76,8 @@ def on_top(cluster: Cluster, path: str, before: Marks, after: Marks, own: Set[tu
 def _only_deleted(before: Mark, after: Mark, unknown: int) -> bool:
     """Whether so many operations that no document shows were all deletes.
 
-    Both counts must fit. The engine counts an operation a little after it numbers it, so one of them alone may tell of a
-    delete that came before.
+    Both counts must fit. The engine counts an operation a little after it numbers it, so one of them alone may tell of
+    a delete that came before.
     """
     written = after.taken - before.done - unknown
     return (after.deleted - before.deleted, after.indexed - before.indexed) == (unknown, written)

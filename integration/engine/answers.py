@@ -1,7 +1,8 @@
 """Answers that hold documents: their members are read, the documents stay the bytes that the engine holds."""
 
+import json
 import re
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -25,6 +26,17 @@ def decoded(reader: msgspec.json.Decoder[Answer], answer: bytes) -> Answer:
 def document(held: msgspec.Raw) -> bytes:
     """The bytes of a document in an answer that `decoded` has read."""
     return bytes(held).replace(_MASK, b"\\")
+
+
+def parsed(text: bytes | str) -> Any:
+    r"""JSON as Python objects, as `json.loads` gives them, in a third of its time.
+
+    What the faster reader refuses (`"\ud800"`, 1e400) goes to the slower one. Raises ValueError and RecursionError.
+    """
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return json.loads(text)
 
 
 def _masked(escape: re.Match[bytes]) -> bytes:

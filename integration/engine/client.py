@@ -16,6 +16,7 @@ from opensearchpy.exceptions import ConnectionError as NoConnection
 from opensearchpy.exceptions import ConnectionTimeout, SerializationError, TransportError
 from opensearchpy.serializer import JSONSerializer
 
+from integration.engine.answers import parsed
 from mappings.errors import (
     CrosshatchError,
     EngineRefused,
@@ -95,7 +96,7 @@ class Cluster:
         """Send a request; return the parsed JSON answer (HEAD: bool). Errors as `raw`."""
         answer = self._send(method, path, params, body)
         try:
-            return _parsed(answer) if isinstance(answer, str) and answer else answer
+            return parsed(answer) if isinstance(answer, str) and answer else answer
         except ValueError as error:
             raise _unreadable(f"{method} {path}", "no JSON") from error
 
@@ -157,14 +158,6 @@ def heals(kind: str | None, reason: str | None) -> bool:
 def part(name: str) -> str:
     """A name or id as one part of a path: everything but letters, digits and `_.-~` is escaped."""
     return quote(name, safe="")
-
-
-def _parsed(answer: str) -> Any:
-    """The answer as Python objects. A document may hold half a surrogate pair, which only the slower reader takes."""
-    try:
-        return msgspec.json.decode(answer)
-    except msgspec.DecodeError:
-        return json.loads(answer)
 
 
 def _unreadable(request: str, what: str) -> EngineRefused:

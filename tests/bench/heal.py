@@ -34,6 +34,7 @@ from integration.demo import catalogue
 from integration.encoding import BatchEncoding
 from integration.engine.client import Cluster
 from integration.engine.services import running
+from integration.manners import Manners
 from integration.settings import Settings
 from integration.store import CodeStore, Kept
 from mappings.code import HashCode
@@ -56,6 +57,7 @@ class Library:
     def __init__(self, cluster: Cluster, versioning: Literal["internal", "external"], folder: Path, count: int) -> None:
         self._cluster, self.index, self._external = cluster, f"healed-{versioning}", versioning == "external"
         self._settings = Settings(data=folder, encoder=ENCODER, device="cpu")
+        self._manners = Manners(cluster, self._settings)  # one a worker process, as there
         profile = folder / f"{versioning}.yaml"
         profile.write_text(PROFILE.format(versioning))
         for index in (self.index, f"bare-{versioning}"):
@@ -111,9 +113,8 @@ class Library:
         stale += parcels.looked_up(self._cluster, self._known, waiting, mode) if waiting else []
         restored = 0
         for job in parcels.batches(stale, self._known, self._settings.batch, mode):
-            restored += (
-                BatchEncoding(job, self._known, self._cluster, _no_model, self._settings).run(NoWatch()).restored
-            )
+            batch = BatchEncoding(job, self._known, self._cluster, _no_model, self._settings, self._manners)
+            restored += batch.run(NoWatch()).restored
         took = time.perf_counter() - began
         if restored != len(self._plain):
             raise SystemExit(f"{len(self._plain)} records were to be restored; it were {restored}")

@@ -8,7 +8,6 @@ from integration import watermarks, window
 from integration.engine.client import Cluster
 from mappings.errors import EngineUnavailable
 
-
 NUMBERS = {"local_checkpoint": 3, "max_seq_no": 4}
 COUNTS = {"index_total": 5, "delete_total": 6}
 
