@@ -15,6 +15,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from integration.gateway.widening.rules import Rule
 from integration.quiet_hours import Span
 from mappings.errors import SettingsError
 
@@ -33,10 +34,17 @@ def _spans(value: object) -> object:
     return [Span.read(one) if isinstance(one, str) else one for one in value] if isinstance(value, list) else value
 
 
+def _rules(value: object) -> object:
+    """Rules of widening out of their texts, or out of a table of the file."""
+    texts = [f"{name}={mode}" for name, mode in value.items()] if isinstance(value, dict) else value
+    return [Rule.read(one) if isinstance(one, str) else one for one in texts] if isinstance(texts, list) else texts
+
+
 Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(lambda value: _split(value, ","))]
 Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(lambda value: _split(value, os.pathsep))]
 
 Hours = Annotated[tuple[Span, ...], NoDecode, BeforeValidator(lambda value: _spans(_split(value, ",")))]
+Rules = Annotated[tuple[Rule, ...], NoDecode, BeforeValidator(lambda value: _rules(_split(value, ",")))]
 
 
 class Settings(BaseSettings):
@@ -137,6 +145,14 @@ class Settings(BaseSettings):
     )
     without_code: Literal["words", "fail"] = Field(
         "words", description="such a search when no worker answers: `words` goes on with the words alone, `fail` is 503"
+    )
+    widen: Rules = Field(
+        (),
+        description="searches that `serve` widens, as `INDEX=MODE` parted by `,`; the first that fits counts, `*` for "
+        "any letters; `shadow` only counts what would change, `rerank` ranks an OPAC's own hits anew",
+    )
+    widen_timeout: float = Field(
+        0.5, description="seconds that such a search waits for a worker's code before it passes as it was", gt=0, le=60
     )
     own_endpoints: Literal["callers", "open", "off"] = Field(
         "callers",

@@ -1,0 +1,43 @@
+"""A search body whose own matches are ranked by words and codes together. Pure.
+
+The query that holds the words is wrapped, unchanged, where it stands: what matches, what is counted and what is marked
+stays what it was, and only scores are others.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from integration.gateway.positions import Path
+from integration.gateway.rewriting import Body, replaced
+from integration.search.plan import Target, pairs_of
+from mappings.code import HashCode
+from mappings.errors import RequestError
+from mappings.scripts import score_script
+
+
+def script_for(targets: Sequence[Target], codes: Mapping[str, Sequence[tuple[str, HashCode]]]) -> dict[str, Any]:
+    """The score for these indices; `codes` are (query part, code) by space.
+
+    Raises RequestError where the indices have different numbers, codes have no say, or nothing can be compared.
+    """
+    numbers = {(target.weight, target.saturation) for target in targets}
+    if len(numbers) != 1:
+        raise RequestError("the indices that are searched have different weights; search them one by one")
+    [(weight, saturation)] = numbers
+    if weight <= 0:
+        raise RequestError("the weight of the codes is 0 in the index's settings")
+    spaces = {target.space: target for target in targets}
+    pairs = [pair for space, target in spaces.items() for pair in pairs_of(target, codes[space])]
+    return score_script(pairs, weight=weight, saturation=saturation)
+
+
+def reranked(tree: Body, path: Path, script: Mapping[str, Any]) -> Body:
+    """`tree` with the query at `path` ranked by `script`."""
+    query: Any = tree
+    for step in path:
+        query = query[step]
+    made: Body = replaced(tree, path, {"script_score": {"query": query, "script": dict(script)}})
+    marks = tree.get("highlight")
+    if isinstance(marks, dict) and "highlight_query" not in marks:
+        made["highlight"] = {**marks, "highlight_query": tree["query"]}  # as it marked before
+    return made
