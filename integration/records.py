@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from html import unescape
@@ -39,7 +39,7 @@ class Content:
         return hashlib.sha256(json.dumps(content, ensure_ascii=True).encode()).hexdigest()
 
 
-def read(document: Mapping[str, Any], profile: TargetProfile) -> Content:
+def read(document: dict[str, Any], profile: TargetProfile) -> Content:
     """Read `document` (a parsed `_source`) by `profile`."""
     record, problem = None, None
     try:
@@ -55,7 +55,7 @@ def read(document: Mapping[str, Any], profile: TargetProfile) -> Content:
 def values(document: Any, path: str) -> Iterator[Any]:
     """Every value at `path`; dots go into objects, and into each object of a list. A key with dots in it is met too."""
     for entry in _flat(document):
-        if not isinstance(entry, Mapping):
+        if not isinstance(entry, dict):
             continue
         there = [place for place in _places(path) if place[0] in entry]
         if len(there) > 1:  # in the document's order
@@ -95,18 +95,18 @@ def normalised(text: str) -> str:
     return _BLANK.sub(" ", kept).strip()
 
 
-def _text(document: Mapping[str, Any], profile: TargetProfile, record: BibRecord | None) -> str | None:
+def _text(document: dict[str, Any], profile: TargetProfile, record: BibRecord | None) -> str | None:
     parts = [_line(document, name, html=name in profile.html) for name in profile.text]
     if record:
         parts.append(normalised(record.words))
     return ". ".join(part for part in parts if part)[:MAX_TEXT] or None
 
 
-def _line(document: Mapping[str, Any], name: str, *, html: bool) -> str:
+def _line(document: dict[str, Any], name: str, *, html: bool) -> str:
     found: dict[str, None] = {}  # in order, each once
     room = MAX_TEXT
     for value in values(document, name):
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             raise RecordError(
                 "text-unreadable", f"field {name} holds an object where text was expected; name its inner field"
             )
@@ -117,7 +117,7 @@ def _line(document: Mapping[str, Any], name: str, *, html: bool) -> str:
     return "; ".join(text for text in found if text)
 
 
-def _marc(document: Mapping[str, Any], marc: MarcField) -> BibRecord | None:
+def _marc(document: dict[str, Any], marc: MarcField) -> BibRecord | None:
     """The MARC record inside the document; None where there is none. Raises RecordError."""
     from integration.sources.inside import record_of  # a profile without MARC needs no MARC reader
 
@@ -127,7 +127,7 @@ def _marc(document: Mapping[str, Any], marc: MarcField) -> BibRecord | None:
     return record_of(held, form) if held else None
 
 
-def _pictures(document: Mapping[str, Any], field: PictureField, record: BibRecord | None) -> Iterator[PictureReference]:
+def _pictures(document: dict[str, Any], field: PictureField, record: BibRecord | None) -> Iterator[PictureReference]:
     for value in _named(document, field, record):
         if field.kind == "isbn":
             reference = from_isbn(str(field.template), value)
@@ -137,7 +137,7 @@ def _pictures(document: Mapping[str, Any], field: PictureField, record: BibRecor
             yield PictureReference(field.kind, value.strip())
 
 
-def _named(document: Mapping[str, Any], field: PictureField, record: BibRecord | None) -> Iterator[str]:
+def _named(document: dict[str, Any], field: PictureField, record: BibRecord | None) -> Iterator[str]:
     """What the profile's field, or place in the MARC record, says of pictures."""
     if field.field is None:
         yield from ((record.isbn if field.kind == "isbn" else record.picture_urls) if record else ())

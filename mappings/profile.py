@@ -5,6 +5,7 @@ import importlib.resources
 import json
 import os
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -100,8 +101,7 @@ class TargetProfile(_Strict):
     @property
     def sha256(self) -> str:
         """Digest of what decides a record's content: a change of it makes every record stale."""
-        content = self.model_dump(include={"text", "html", "marc", "pictures", "language"}, mode="json")
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return _sha256(self)
 
     @property
     def shown(self) -> str | None:
@@ -112,6 +112,12 @@ class TargetProfile(_Strict):
     def searched(self) -> tuple[str, ...]:
         """Fields of the BM25 side."""
         return self.search or self.text
+
+
+@lru_cache(maxsize=256)  # asked for with every record; not kept in the profile, whose copies would take it along
+def _sha256(profile: TargetProfile) -> str:
+    content = profile.model_dump(include={"text", "html", "marc", "pictures", "language"}, mode="json")
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def shipped() -> list[str]:
