@@ -56,18 +56,33 @@ def _devices(wanted: str) -> list[str]:
 
 
 def _supervise(devices: list[str], wanted: argparse.Namespace) -> int:
-    """Start a worker for each device, pass signals on, and end when all have ended."""
+    """Start a worker for each device, pass signals on, and end when all have ended; tell of one that ends by itself."""
     shared = ["--queue", wanted.queue, "--processes", str(wanted.processes), "--loglevel", wanted.loglevel]
     command = [sys.executable, "-m", "workers", *shared]
-    children = [subprocess.Popen([*command, "--device", device]) for device in devices]  # noqa: S603
+    children = [(device, subprocess.Popen([*command, "--device", device])) for device in devices]  # noqa: S603
+    told_to_stop = False
 
-    def pass_on(number: int, _: object) -> None:
-        for child in children:
+    def pass_on(number: int, frame: object) -> None:
+        nonlocal told_to_stop
+        told_to_stop = True
+        for _, child in children:
             child.send_signal(number)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, pass_on)
-    return max(abs(child.wait()) for child in children)
+    codes = []
+    while children:
+        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        ended = next(pair for pair in children if found and pair[1].pid == found.si_pid)
+        children.remove(ended)
+        codes.append(abs(ended[1].wait()))
+        if children and not told_to_stop:
+            others = ", ".join(device for device, _ in children)
+            sys.stderr.write(
+                f"crosshatch: the worker of {ended[0]} ended with code {codes[-1]}; those of {others} go on; "
+                "see its lines above, then start `crosshatch worker` again\n"
+            )
+    return max(codes)
 
 
 if __name__ == "__main__":
