@@ -45,6 +45,7 @@ class Noticed:
         self._read = -FRESH
         self._moved = False
         self._written: list[Written] = []
+        self._strange: list[Record] = []  # of indices that may have been attached since the last look
         self.counts: Counter[str] = Counter()
 
     @property
@@ -59,8 +60,12 @@ class Noticed:
 
     def step(self) -> None:
         """Sort what came by index, and take each index one step on. Raises what the engine or the broker is at."""
-        if self._written:
-            self._look()
+        if self._written or self._strange:
+            if self._look():
+                strange, self._strange = self._strange, []
+                for record in strange:
+                    if index := self._indices.get(record.index):
+                        index.add(record)
             while self._written:
                 self._sort(self._written[-1])
                 self._written.pop()
@@ -74,10 +79,10 @@ class Noticed:
         if troubles:
             raise troubles[0]
 
-    def _look(self) -> None:
-        """Which indices are attached now."""
+    def _look(self) -> bool:
+        """Find out which indices are attached now; whether that was asked anew."""
         if time.monotonic() - self._read < FRESH:
-            return
+            return False
         broker = jobs.check_broker(self._broker_url) if self._broker is None else self._broker  # may come after us
         self._broker = broker
         found = {known.index: known for known in state.every(self._cluster)}
@@ -90,11 +95,14 @@ class Noticed:
                     self._cluster, self._app, broker, self._settings, self._tell, known, self.counts
                 )
         self._read = time.monotonic()
+        return True
 
     def _sort(self, written: Written) -> None:
         for record in written.records:
             if index := self._indices.get(record.index):
                 index.add(record)
+            elif len(self._strange) < MOST_PENDING:
+                self._strange.append(record)
         for expression in written.swept:
             for name in self._behind(expression):
                 self._indices[name].due = True

@@ -8,20 +8,22 @@ import gzip
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from integration import attach as attaching
 from integration import lease, permissions, state
 from integration.engine.client import Cluster
 from integration.gateway.exchange import Header
 from integration.gateway.noticed import Noticed
 from integration.gateway.notices import Notices
 from integration.settings import Settings
-from tests.live.fakes import code_of
+from tests.live.fakes import CARD, code_of
 from tests.live.gateway.direct import Direct
-from tests.live.test_follow import Hands, hands, known, text_code, write
+from tests.live.test_follow import SHARDS, Hands, hands, known, text_code, write
 from tests.live.test_roles import Recorded, recorded
 from tests.writers import smile
 
@@ -101,6 +103,17 @@ def test_only_what_was_written_is_worked_at(
     until(lambda: "5" in hands.records)
     time.sleep(1)
     assert hands.records == ["5"]
+
+
+def test_an_index_that_was_attached_a_moment_ago_is_known(
+    gateway: Gateway, cluster: Cluster, known: state.Attached, index: Callable[..., str], tmp_path: Path
+) -> None:
+    assert gateway.ask("PUT", f"/{known.index}/_doc/d1", b'{"title":"doc"}') == 201
+    until(lambda: gateway.notices.counts["records"] == 1)  # what is attached was looked up for it
+    other = index(SHARDS)
+    attaching.attach(cluster, attaching.plan(cluster, other, str(tmp_path / "p.yaml"), CARD))
+    assert gateway.ask("PUT", f"/{other}/_doc/d1", b'{"title":"doc"}') == 201
+    until(lambda: gateway.notices.counts["records"] == 2)
 
 
 def test_what_an_answer_does_not_tell_is_found(gateway: Gateway, cluster: Cluster, known: state.Attached) -> None:
