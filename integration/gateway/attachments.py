@@ -58,20 +58,30 @@ class Attachments:
 
         Raises RequestError for a remote index, NotAttachedError where none is attached, and UnknownIndexError.
         """
-        expression = expression or "_all"
+        _, found = await self._behind(expression or "_all", params)
+        if not found:
+            raise NotAttachedError(
+                f"no index behind {expression or '_all'!r} is attached, so a crosshatch clause has nothing to compare "
+                "with; run `crosshatch attach` first"
+            )
+        return found
+
+    async def whole(self, expression: str | None, params: Mapping[str, str]) -> list[Attachment]:
+        """The same where every index reached is attached; else NotAttachedError tells that one is not."""
+        uuids, found = await self._behind(expression or "_all", params)
+        if not found or len(found) < len(uuids):
+            raise NotAttachedError(f"not every index behind {expression or '_all'!r} is attached")
+        return found
+
+    async def _behind(self, expression: str, params: Mapping[str, str]) -> tuple[Mapping[str, str], list[Attachment]]:
+        """UUIDs by index of all that is reached, and those of it that are attached."""
         if any(":" in name and not name.startswith("<") for name in expression.split(",")):
             raise RequestError(
                 f"{expression!r} names an index of a remote cluster, whose codes cannot be read here; search there"
             )
         options = tuple((name, params[name]) for name in _OPTIONS if name in params)
         uuids = await self._kept(("names", expression, options), lambda: self._uuids(expression, dict(options)))
-        found = await self._those(lambda known: uuids.get(known.index) == known.uuid)
-        if not found:
-            raise NotAttachedError(
-                f"no index behind {expression!r} is attached, so a crosshatch clause has nothing to compare with; "
-                "run `crosshatch attach` first"
-            )
-        return found
+        return uuids, await self._those(lambda known: uuids.get(known.index) == known.uuid)
 
     async def of_point_in_time(self, point: str) -> list[Attachment]:
         """The attached indices that a point in time was opened for: its id holds their UUIDs."""

@@ -19,6 +19,7 @@ from integration.gateway.querycodes import QueryCodes
 from integration.gateway.searching import Searching
 from integration.gateway.sniffing import Sniffing
 from integration.gateway.upstream import Upstream, node
+from integration.gateway.widening.requests import Widening
 from integration.settings import Settings
 
 
@@ -46,12 +47,15 @@ def application(
     ours, anonymous = (Cluster(url, tls=own_tls) for url in (places.cluster, bare(places.cluster)))
     codes = QueryCodes(querycodes.worker(places.broker), timeout=settings.query_timeout)
     notices = Notices(Noticed(ours, places.broker, settings, tell))
-    counters: dict[str, Counter[str]] = {"notices": notices.counts}
+    attachments = Attachments(ours, settings.data)
+    widening = Widening(upstream.ask, attachments, codes, settings)
+    counters: dict[str, Counter[str]] = {"notices": notices.counts, **widening.counters}
     own = Own(ours, anonymous, settings, places.broker, counters)
-    searching = Searching(upstream.ask, Attachments(ours, settings.data), codes, settings, own.uploads)
+    searching = Searching(upstream.ask, attachments, codes, settings, own.uploads)
     handlers: list[Handler] = [
         Sniffing(settings.gateway_address, settings.gateway_certificate is not None),
         ClauseRequests(searching),
+        widening,
         own,
         notices,
     ]

@@ -1,7 +1,7 @@
 """Whether a search may be widened at all, and where. Pure: `crosshatch widen explain` prints what stands here.
 
 What is allowed is listed, and whatever is not passes untouched: an order of its own, a page that goes on from another,
-anything that counts or picks by score.
+anything that counts or picks by score. An answer of which only a part is asked for (`filter_path`) cannot be checked.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ _MEMBERS = {
 }  # fmt: skip
 _PARAMS = {
     "ignore_unavailable", "allow_no_indices", "expand_wildcards", "ignore_throttled", "routing", "preference",
-    "pretty", "human", "error_trace", "filter_path", "rest_total_hits_as_int", "typed_keys", "track_total_hits",
+    "pretty", "human", "error_trace", "rest_total_hits_as_int", "typed_keys", "track_total_hits",
     "track_scores", "from", "size", "request_cache", "timeout", "_source", "_source_includes", "_source_excludes",
     "stored_fields", "docvalue_fields", "batched_reduce_size", "max_concurrent_shard_requests",
     "pre_filter_shard_size", "search_type", "ccs_minimize_roundtrips", "version", "seq_no_primary_term",

@@ -1,0 +1,137 @@
+"""The gateway's part that widens an OPAC's own searches by the administrator's rules; all others pass it by."""
+
+import time
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from integration.gateway import bodies
+from integration.gateway.attachments import Attachment, Attachments
+from integration.gateway.exchange import Exchange, Header
+from integration.gateway.failures import TooLarge
+from integration.gateway.querycodes import QueryCodes
+from integration.gateway.searching import NOT_PASSED, Ask, Told
+from integration.gateway.trees import Unreadable
+from integration.gateway.widening import answers
+from integration.gateway.widening.decision import Untouched, look
+from integration.gateway.widening.reranking import reranked
+from integration.gateway.widening.rules import rule_for
+from integration.gateway.widening.scripts import PAUSE, Scripts
+from integration.gateway.widening.shadow import Heard, Search, Shadow
+from integration.gateway.widening.words import Fields
+from integration.settings import Settings
+from mappings.errors import CrosshatchError, RequestError, WorkerUnavailable
+
+DEGRADED, WIDENED = b"x-crosshatch-degraded", b"x-crosshatch-widened"
+_REFUSED = "the cluster did not rank by codes"
+_LOST = b"unable to find script [crosshatch-"
+
+
+class Widening:
+    """A `Handler`. `counts`: by rule, what became of the searches that it is for."""
+
+    def __init__(self, ask: Ask, attachments: Attachments, codes: QueryCodes, settings: Settings) -> None:
+        self._ask, self._attachments, self._rules = ask, attachments, settings.widen
+        self._scripts = Scripts(codes, timeout=settings.widen_timeout)
+        self.shadow = Shadow(ask, self._scripts)
+        self.counts: Counter[str] = Counter()
+        self._refused: dict[str, float] = {}  # by rule: until when the engine is not asked again
+
+    @property
+    def kinds(self) -> Collection[str]:
+        """Searches, where a rule wants any."""
+        return ("search",) if any(rule.mode != "off" for rule in self._rules) else ()
+
+    @property
+    def counters(self) -> dict[str, Counter[str]]:
+        """What metrics tells, by family."""
+        return {"widening": self.counts, "widening_shadow": self.shadow.counts}
+
+    async def handle(self, exchange: Exchange) -> bool:
+        """Answer a search that a rule widens; False for every other."""
+        raw = await exchange.body(bodies.LIMIT)
+        body = bodies.decode(raw, exchange.headers) if raw else None
+        if raw is None or body is None:
+            return False
+        search = await self._search(exchange, body.tree)
+        if search is None:
+            return False
+        if search.rule.mode == "shadow":
+            await self._shadowed(exchange, search)
+            return True
+        return await self._reranked(exchange, search, body, raw)
+
+    async def _search(self, exchange: Exchange, tree: Any) -> Search | None:
+        call = exchange.call
+        try:
+            reached = await self._attachments.whole(call.index, call.params)
+        except CrosshatchError:  # not attached, not there, or the cluster is away
+            return None
+        rule = rule_for(self._rules, call.index, [one.known.index for one in reached])
+        if rule is None or rule.mode == "off":
+            return None
+        words = look(tree, call.params, fields_of(reached))
+        if isinstance(words, Untouched):
+            self.counts[f"{rule.pattern} passed {words.kind}"] += 1
+            return None
+        return Search(rule, call, list(exchange.headers), tree, words, reached)
+
+    async def _shadowed(self, exchange: Exchange, search: Search) -> None:
+        answer = await exchange.pass_on()
+        heard = Heard()
+        self.counts[f"{search.rule.pattern} shadow"] += 1
+        if answer.status == 200:
+            exchange.after(lambda: self.shadow.begin(search, heard.whole(), answer.headers))
+        await answer.relay(heard)
+
+    async def _reranked(self, exchange: Exchange, search: Search, body: bodies.Body, raw: bytes) -> bool:
+        """Whether it was answered: by the other order, else as it came with a header that says why."""
+        try:
+            told, why = await self._in_order(exchange, search, body)
+            if told is None:
+                self.counts[f"{search.rule.pattern} degraded"] += 1
+                told = await self._sent(exchange, raw)
+                if why == _REFUSED and _is_whole(told):  # the search itself is sound: others would fare no better
+                    self._refused[search.rule.pattern] = time.monotonic() + PAUSE
+                mark = (DEGRADED, why.encode("ascii", "replace"))
+            else:
+                self.counts[f"{search.rule.pattern} rerank"] += 1
+                mark = (WIDENED, b"rerank")
+        except TooLarge:  # nothing was answered yet, so it can stream through
+            self.counts[f"{search.rule.pattern} passed too_large"] += 1
+            return False
+        await exchange.respond(told.status, [*told.headers, mark], told.body)
+        return True
+
+    async def _in_order(self, exchange: Exchange, search: Search, body: bodies.Body) -> tuple[Told | None, str]:
+        """The answer in the other order; or none that is whole, and why."""
+        if time.monotonic() < self._refused.get(search.rule.pattern, 0.0):
+            return None, f"{_REFUSED} just now"
+        try:
+            script = await self._scripts.score(search.words.text, search.reached)
+            asked = body.encode(reranked(search.tree, search.words.path, script))
+        except (WorkerUnavailable, RequestError) as error:
+            return None, str(error)
+        except Unreadable:
+            return None, "the search cannot be written anew"
+        told = await self._sent(exchange, asked)
+        if told.status in (400, 404) and _LOST in told.body:
+            await self._attachments.mend_scripts()  # the cluster lost them, and gets them once again
+            told = await self._sent(exchange, asked)
+        return (told, "") if _is_whole(told) else (None, _REFUSED)
+
+    async def _sent(self, exchange: Exchange, body: bytes) -> Told:
+        passed: list[Header] = [one for one in exchange.headers if one[0].lower() not in NOT_PASSED]
+        return await self._ask(exchange.method, exchange.raw_path, passed, body)
+
+
+def _is_whole(told: Told) -> bool:
+    """Whether every shard answered to its end: a script that fails on one would hide that one's hits."""
+    answer = answers.read(told.body, told.headers) if told.status == 200 else None
+    return answer is not None and answer.whole
+
+
+def fields_of(reached: Sequence[Attachment]) -> Fields:
+    """The fields whose words count: those that the profiles search or encode."""
+    profiles = [one.known.profile for one in reached]
+    return Fields.of(*(names for profile in profiles for names in (profile.searched, profile.text)))

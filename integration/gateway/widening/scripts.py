@@ -1,0 +1,48 @@
+"""The score of a widened search: the code of its words, asked of a worker in a bounded time."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from encoders.api import Item
+from integration.gateway.attachments import Attachment
+from integration.gateway.querycodes import QueryCodes
+from integration.gateway.widening.reranking import script_for
+from mappings.code import HashCode
+from mappings.errors import WorkerUnavailable
+
+PAUSE = 5.0  # seconds in which no search waits, after a worker did not answer
+
+
+class Scripts:
+    """Scripts of scores. Where no worker answers, one search in `pause` seconds waits for it, and no other."""
+
+    def __init__(self, codes: QueryCodes, *, timeout: float, pause: float = PAUSE) -> None:
+        self._codes, self._timeout, self._pause = codes, timeout, pause
+        self._from = 0.0
+
+    async def score(self, words: str, reached: Sequence[Attachment]) -> dict[str, Any]:
+        """The script for these words in these indices. Raises WorkerUnavailable, and RequestError as `script_for`."""
+        item = Item(words)
+        codes: dict[str, list[tuple[str, HashCode]]] = {}
+        for space, one in {one.target.space: one for one in reached}.items():
+            bundle = one.known.bundle
+            made = self._codes.remembered(item, bundle)
+            if made is None:
+                made = await self._asked(item, one)
+            codes[space] = [(part, code) for part, code in made.items() if part == "text"]
+        return script_for([one.target for one in reached], codes)
+
+    async def _asked(self, item: Item, one: Attachment) -> Any:
+        if time.monotonic() < self._from:
+            raise WorkerUnavailable("no worker encoded the words of a search just now")
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._codes.codes(item, one.known.bundle)
+        except TimeoutError as error:
+            self._from = time.monotonic() + self._pause
+            raise WorkerUnavailable(f"no worker encoded the words within {self._timeout:g} s") from error
+        except WorkerUnavailable:
+            self._from = time.monotonic() + self._pause
+            raise
