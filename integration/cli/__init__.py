@@ -28,6 +28,7 @@ COMMANDS = {
     "spaces": "spaces",
     "status": "status",
     "update": "reindex",
+    "widen": "widen",
     "worker": "worker",
 }
 
