@@ -59,6 +59,8 @@ class Attachments:
         Raises RequestError for a remote index, NotAttachedError where none is attached, and UnknownIndexError.
         """
         _, found = await self._behind(expression or "_all", params)
+        if not found:  # what was known may be older than the attaching: nobody is refused for that
+            _, found = await self._behind(expression or "_all", params, anew=True)
         if not found:
             raise NotAttachedError(
                 f"no index behind {expression or '_all'!r} is attached, so a crosshatch clause has nothing to compare "
@@ -73,15 +75,17 @@ class Attachments:
             raise NotAttachedError(f"not every index behind {expression or '_all'!r} is attached")
         return found
 
-    async def _behind(self, expression: str, params: Mapping[str, str]) -> tuple[Mapping[str, str], list[Attachment]]:
+    async def _behind(
+        self, expression: str, params: Mapping[str, str], *, anew: bool = False
+    ) -> tuple[Mapping[str, str], list[Attachment]]:
         """UUIDs by index of all that is reached, and those of it that are attached."""
         if any(":" in name and not name.startswith("<") for name in expression.split(",")):
             raise RequestError(
                 f"{expression!r} names an index of a remote cluster, whose codes cannot be read here; search there"
             )
         options = tuple((name, params[name]) for name in _OPTIONS if name in params)
-        uuids = await self._kept(("names", expression, options), lambda: self._uuids(expression, dict(options)))
-        return uuids, await self._those(lambda known: uuids.get(known.index) == known.uuid)
+        uuids = await self._kept(("names", expression, options), lambda: self._uuids(expression, dict(options)), anew)
+        return uuids, await self._those(lambda known: uuids.get(known.index) == known.uuid, anew)
 
     async def of_point_in_time(self, point: str) -> list[Attachment]:
         """The attached indices that a point in time was opened for: its id holds their UUIDs."""
@@ -90,6 +94,8 @@ class Attachments:
         except (binascii.Error, ValueError):
             said = b""
         found = await self._those(lambda known: known.uuid.encode() in said)
+        if not found:
+            found = await self._those(lambda known: known.uuid.encode() in said, anew=True)
         if not found:
             raise NotAttachedError("no index of this point in time is attached; search without it, or attach first")
         return found
@@ -103,9 +109,9 @@ class Attachments:
         """Store the scripts again in a cluster that has lost them."""
         await asyncio.to_thread(ensure_scripts, self._cluster)
 
-    async def _those(self, wanted: Callable[[Attached], bool]) -> list[Attachment]:
+    async def _those(self, wanted: Callable[[Attached], bool], anew: bool = False) -> list[Attachment]:
         """Those that are wanted. Raises what stands in the way of one of them, and of no other: BundleError."""
-        every: list[tuple[Attached, Target | CrosshatchError]] = await self._kept(("every",), self._read)
+        every: list[tuple[Attached, Target | CrosshatchError]] = await self._kept(("every",), self._read, anew)
         found = []
         for known, target in every:
             if wanted(known):
@@ -114,14 +120,19 @@ class Attachments:
                 found.append(Attachment(known, target))
         return found
 
-    async def _kept(self, key: tuple[Any, ...], read: Callable[[], Any]) -> Any:
+    async def _kept(self, key: tuple[Any, ...], read: Callable[[], Any], anew: bool = False) -> Any:
+        """What is known; `anew`: what was known a moment ago does not do, but what is fresh does."""
         now = time.monotonic()
         entry = self._entries.get(key)
         if entry is not None and now - entry.at < STALE:
             self._entries.move_to_end(key)
-            if now - entry.at > FRESH and entry.coming is None:
+            if now - entry.at > FRESH and (entry.coming is None or entry.coming.done()):
                 entry.coming = asyncio.create_task(self._renewed(key, read))
-            return entry.value
+            if anew and entry.coming is not None:
+                await asyncio.shield(entry.coming)
+                entry = self._entries.get(key)
+            if entry is not None:
+                return entry.value
         return await self._stored(key, asyncio.to_thread(read))
 
     async def _stored(self, key: tuple[Any, ...], reading: Awaitable[Any]) -> Any:

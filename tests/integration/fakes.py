@@ -151,7 +151,8 @@ class FakeCluster:
         hits = []
         for key, there in self.indices[index].items():
             routing = {} if there.routing is None else {"_routing": there.routing}
-            hits.append(_json({"_id": key, **routing})[:-1] + b',"_source":' + there.source + b"}")
+            guard = {"_seq_no": there.seq_no, "_primary_term": 1} if body.get("seq_no_primary_term") else {}
+            hits.append(_json({"_id": key, **routing, **guard})[:-1] + b',"_source":' + there.source + b"}")
         return b'{"_scroll_id":"s","hits":{"hits":[%s]}}' % b",".join(hits)
 
     def _problems(self, index: str) -> bytes:
