@@ -4,8 +4,9 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol
+from typing import IO, Protocol
 
 from integration import jobs, problems, scan, state, switch
 from integration import recheck as rechecking
@@ -29,8 +30,8 @@ class Progress(Protocol):
     def scanned(self, documents: int) -> None:
         """So many documents were read so far."""
 
-    def started(self, total: int) -> None:
-        """The scan is over; so many records are to be encoded."""
+    def started(self, total: int, settled: int = 0) -> None:
+        """The scan is over; so many records are to be encoded, and so many need nothing."""
 
     def advanced(self, counts: Counts) -> None:
         """The counts so far."""
@@ -50,8 +51,9 @@ def run(
     dispatch = _dispatch(cluster, known, broker_url, settings, progress)
     counts = Counts()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
-        total = _spool_patiently(cluster, known, mode, spool, counts, progress)
-        progress.started(total)
+        scanning = _Scanning(cluster, known, settings.batch, mode, dispatch, spool, progress)
+        progress.started(*_patiently(scanning, counts, progress))
+        progress.advanced(counts)  # what was done while the scan went on
         spool.seek(0)
         stale = (_read(line) for line in spool)
         _add_up(dispatch, batches(stale, known, settings.batch, mode), counts, progress)
@@ -150,46 +152,73 @@ def _count_settled(record: scan.Judged, counts: Counts) -> None:
         counts.partial[record.problem.reason] += 1
 
 
-def _spool_patiently(
-    cluster: Cluster, known: state.Attached, mode: Mode, spool: Any, counts: Counts, progress: Progress
-) -> int:
-    """`_spool_stale`, from the start again where the engine was away for a while."""
+@dataclass(frozen=True, slots=True)
+class _Scanning:
+    """One reading of an index. Jobs leave while it goes on, as far as there is room; the rest waits in `spool`.
+
+    The scan itself waits for nobody: a scroll would not outlive the hours that encoding takes.
+    """
+
+    cluster: Cluster
+    known: state.Attached
+    size: int
+    mode: Mode
+    dispatch: Dispatch
+    spool: IO[str]
+    progress: Progress
+
+    def read(self, counts: Counts) -> tuple[int, int]:
+        """Read the index once; return how many records are to be done, or done by now, and how many need nothing."""
+        total = number = 0
+        roll = RollCall(self.cluster, self.known, [self.known.space])
+        found = scan.judged(self.cluster, self.known)
+        while page := list(islice(found, scan.PAGE)):
+            roll.meet(self.known.space, [record.digest for record in page])
+            work = [record for record in page if is_work(record, self.mode)]
+            self._pass_on(looked_up(self.cluster, self.known, work, self.mode))
+            for record in page:
+                if not is_work(record, self.mode):
+                    _count_settled(record, counts)
+            for _, answer in self.dispatch.answers():
+                counts.add(answer)
+            total, number = total + len(work), number + len(page)
+            self.progress.scanned(number)
+        roll.close()
+        return total, number - total
+
+    def _pass_on(self, stale: Sequence[Stale]) -> None:
+        ready = list(batches(stale, self.known, self.size, self.mode))
+        if len(ready) <= self.dispatch.room:
+            for job in ready:
+                self.dispatch.send(job)
+            return
+        for one in stale:
+            self.spool.write(json.dumps([one.key.id, one.key.routing, one.bytes, one.kept]) + "\n")
+
+    def forget(self) -> None:
+        """Wait for what was sent, and begin with an empty spool: the next reading finds what is left."""
+        for _ in self.dispatch.run(iter(())):
+            pass
+        self.spool.seek(0)
+        self.spool.truncate()
+
+
+def _patiently(scanning: _Scanning, counts: Counts, progress: Progress) -> tuple[int, int]:
+    """Read, from the start again where the engine was away for a while."""
     begun = time.monotonic()
     while True:
         scanned = Counts()
         try:
-            total = _spool_stale(cluster, known, mode, spool, scanned, progress)
+            found = scanning.read(scanned)
         except EngineUnavailable as error:
             if time.monotonic() - begun > PATIENCE:
                 raise
             progress.waiting(f"{error}; reading the index again")
             time.sleep(AGAIN)
-            spool.seek(0)
-            spool.truncate()
+            scanning.forget()
         else:
             counts.add(scanned)
-            return total
-
-
-def _spool_stale(
-    cluster: Cluster, known: state.Attached, mode: Mode, spool: Any, counts: Counts, progress: Progress
-) -> int:
-    """Write the keys of what is to be done to `spool`: the scan ends before the encoding, which takes hours."""
-    total = number = 0
-    roll = RollCall(cluster, known, [known.space])
-    found = scan.judged(cluster, known)
-    while page := list(islice(found, scan.PAGE)):
-        roll.meet(known.space, [record.digest for record in page])
-        work = [record for record in page if is_work(record, mode)]
-        for stale in looked_up(cluster, known, work, mode):
-            spool.write(json.dumps([stale.key.id, stale.key.routing, stale.bytes, stale.kept]) + "\n")
-        for record in page:
-            if not is_work(record, mode):
-                _count_settled(record, counts)
-        total, number = total + len(work), number + len(page)
-        progress.scanned(number)
-    roll.close()
-    return total
+            return found
 
 
 def _read(line: str) -> Stale:

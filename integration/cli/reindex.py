@@ -40,22 +40,21 @@ class Bar:
     def __init__(self, shown: Progress) -> None:
         self._shown = shown
         self._task: TaskID = shown.add_task("reading the index", total=None)
-        self._before = 0
+        self._settled = 0
         self._started = time.monotonic()
 
     def scanned(self, documents: int) -> None:
         """So many documents were read so far."""
         self._shown.update(self._task, description=f"reading the index: {documents}")
 
-    def started(self, total: int) -> None:
-        """The scan is over; so many records are to be encoded."""
-        self._started = time.monotonic()
+    def started(self, total: int, settled: int = 0) -> None:
+        """The scan is over; so many records are to be encoded, and so many need nothing."""
+        self._started, self._settled = time.monotonic(), settled
         self._shown.update(self._task, description=f"encoding {total} records", total=total, completed=0)
 
     def advanced(self, counts: Counts) -> None:
-        """The counts so far. Those that the scan settled came before the first answer and are not in the bar."""
-        task = self._shown.tasks[self._task]
-        done = counts.documents - self._settled(counts, int(task.total or 0))
+        """The counts so far. What the scan settled is not in the bar."""
+        done = counts.documents - self._settled
         rate = done / max(time.monotonic() - self._started, 1e-3)
         said = f"encoded {counts.encoded}, restored {counts.restored}, failed {counts.failed.total()}, {rate:.0f}/s"
         self._shown.update(self._task, description=said, completed=done)
@@ -63,10 +62,6 @@ class Bar:
     def waiting(self, message: str) -> None:
         """Something that should answer does not, for now."""
         errors.print(message)
-
-    def _settled(self, counts: Counts, total: int) -> int:
-        self._before = self._before or max(counts.documents - total, 0)
-        return min(self._before, counts.documents)
 
 
 @click.command()

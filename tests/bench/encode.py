@@ -62,7 +62,7 @@ class Clock:
     def scanned(self, documents: int) -> None:
         """Nothing to do."""
 
-    def started(self, total: int) -> None:
+    def started(self, total: int, settled: int = 0) -> None:
         """The scan is over."""
         self.first_job = time.perf_counter()
 

@@ -4,7 +4,8 @@ Every round a library system has written all documents anew, so their codes are 
 and turn about on the same documents of about 1 KB:
 
 - bare: bulk indexing of the documents with their codes, ready before the clock starts, in batches as large as the jobs.
-- healed: what `crosshatch update` and a worker do: scan the index, and for each job read, look up, splice, write.
+- healed: what `crosshatch update` and one worker process do, at the same time: the one scans the index and sends what
+  is stale, the other reads, looks up, splices, writes. Only Celery is left out.
 - encoded: the bare encoder over the texts of the first of these records, in a worker's chunks.
 """
 
@@ -14,7 +15,13 @@ import random
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal
@@ -28,12 +35,14 @@ from encoders import catalogue as bundles
 from encoders.api import Encoder, Item
 from encoders.loading import load
 from integration import attach as attaching
-from integration import parcels, records, scan, splice
+from integration import parcels, records, scan, splice, state
 from integration.code_source import CHUNK
 from integration.demo import catalogue
+from integration.dispatch import AHEAD
 from integration.encoding import BatchEncoding
 from integration.engine.client import Cluster
 from integration.engine.services import running
+from integration.jobs import Job
 from integration.manners import Manners
 from integration.settings import Settings
 from integration.store import CodeStore, Kept
@@ -57,7 +66,6 @@ class Library:
     def __init__(self, cluster: Cluster, versioning: Literal["internal", "external"], folder: Path, count: int) -> None:
         self._cluster, self.index, self._external = cluster, f"healed-{versioning}", versioning == "external"
         self._settings = Settings(data=folder, encoder=ENCODER, device="cpu")
-        self._manners = Manners(cluster, self._settings)  # one a worker process, as there
         profile = folder / f"{versioning}.yaml"
         profile.write_text(PROFILE.format(versioning))
         for index in (self.index, f"bare-{versioning}"):
@@ -99,22 +107,20 @@ class Library:
         self._bulk(self._bare, self._coded, BATCH)
         return time.perf_counter() - began
 
-    def healed_seconds(self) -> float:
-        """Scan and jobs, one after the other, in one process."""
+    def healed_seconds(self, worker: Executor) -> float:
+        """The scan in this process, jobs in the worker's; as many are on their way as `crosshatch update` lets be."""
         began = time.perf_counter()
-        mode, stale = parcels.Mode(), []
-        waiting: list[scan.Judged] = []
-        for record in scan.judged(self._cluster, self._known):
-            if record.verdict == "stale":
-                waiting.append(record)
-            if len(waiting) == scan.PAGE:
-                stale += parcels.looked_up(self._cluster, self._known, waiting, mode)
-                waiting = []
-        stale += parcels.looked_up(self._cluster, self._known, waiting, mode) if waiting else []
-        restored = 0
-        for job in parcels.batches(stale, self._known, self._settings.batch, mode):
-            batch = BatchEncoding(job, self._known, self._cluster, _no_model, self._settings, self._manners)
-            restored += batch.run(NoWatch()).restored
+        mode, restored = parcels.Mode(), 0
+        sent: deque[Future[int]] = deque()
+        found = scan.judged(self._cluster, self._known)
+        while page := list(islice(found, scan.PAGE)):
+            work = [record for record in page if record.verdict == "stale"]
+            stale = parcels.looked_up(self._cluster, self._known, work, mode)
+            for job in parcels.batches(stale, self._known, self._settings.batch, mode):
+                if len(sent) == AHEAD:
+                    restored += sent.popleft().result()
+                sent.append(worker.submit(_restored, job, self._known))
+        restored += sum(future.result() for future in sent)
         took = time.perf_counter() - began
         if restored != len(self._plain):
             raise SystemExit(f"{len(self._plain)} records were to be restored; it were {restored}")
@@ -129,6 +135,30 @@ class Library:
             )
             if self._cluster.bulk(f"/{index}", lines)["errors"]:
                 raise SystemExit(f"bulk indexing of {index} failed")
+
+
+@dataclass
+class _Worker:
+    """What a worker process keeps from job to job."""
+
+    cluster: Cluster
+    settings: Settings
+    manners: Manners
+
+
+_worker: list[_Worker] = []  # one, in the worker's process
+
+
+def _begin(url: str, settings: Settings) -> None:
+    cluster = Cluster(url)
+    _worker.append(_Worker(cluster, settings, Manners(cluster, settings)))
+
+
+def _restored(job: Job, known: state.Attached) -> int:
+    """Do one job; return how many records got their codes back."""
+    [worker] = _worker
+    batch = BatchEncoding(job, known, worker.cluster, _no_model, worker.settings, worker.manners)
+    return batch.run(NoWatch()).restored
 
 
 def _no_model() -> Encoder:
@@ -149,21 +179,23 @@ def measure(count: int, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name, running(Settings(data=Path(name)), engine="embedded") as services:
         cluster = Cluster(services.url)
         encoder = load(ENCODER, device="cpu", data=Path(name), max_pixels=Settings().picture_max_pixels)
-        for versioning in VERSIONINGS:
-            library = Library(cluster, versioning, Path(name), count)
-            rows.append({"versioning": versioning, **_rounds(library, encoder, count, rounds)})
+        started = (services.url, Settings(data=Path(name), encoder=ENCODER, device="cpu"))
+        with ProcessPoolExecutor(1, get_context("spawn"), _begin, started) as worker:
+            for versioning in VERSIONINGS:
+                library = Library(cluster, versioning, Path(name), count)
+                rows.append({"versioning": versioning, **_rounds(library, worker, encoder, count, rounds)})
         cluster.close()
     size = sum(map(len, bibliography(100))) // 100
     return {"documents": count, "document_bytes": size, "rounds": rounds, "batch": BATCH, "goals": GOALS, "rows": rows}
 
 
-def _rounds(library: Library, encoder: Encoder, count: int, rounds: int) -> dict[str, Any]:
+def _rounds(library: Library, worker: Executor, encoder: Encoder, count: int, rounds: int) -> dict[str, Any]:
     """The median over the rounds; one before them warms engine, client and encoder up."""
     texts = library.texts[:ENCODED]
     speeds: dict[str, list[float]] = {"bare": [], "healed": [], "encoded": []}
     for number in track(range(-1, rounds), description=f"healing {library.index}", console=console):
         library.rewrite()
-        turns = [("bare", library.bare_seconds), ("healed", library.healed_seconds)]
+        turns = [("bare", library.bare_seconds), ("healed", partial(library.healed_seconds, worker))]
         found = {name: count / seconds() for name, seconds in (turns if number % 2 else turns[::-1])}
         found["encoded"] = len(texts) / encoding_seconds(encoder, texts)
         if number >= 0:

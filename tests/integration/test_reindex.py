@@ -50,7 +50,7 @@ class Heard:
     def scanned(self, documents: int) -> None:
         """Not looked at."""
 
-    def started(self, total: int) -> None:
+    def started(self, total: int, settled: int = 0) -> None:
         self.total = total
 
     def advanced(self, counts: Counts) -> None:
@@ -95,7 +95,38 @@ def test_every_stale_record_is_sent_once_with_its_routing(farm: Farm, judge: Cal
         ("biblios", "u", "s", False, False)
     }
     assert len(farm.times) == 3, "every job has an id of its own"
-    assert heard.seen == [3, 6, 8]
+    assert heard.seen == [8], "there was room for all of it while the scan went on"
+
+
+def test_a_scan_waits_for_no_worker(farm: Farm, judge: Callable[..., None]) -> None:
+    """Jobs leave while it goes on only as far as there is room: a scroll would not outlive the wait."""
+    judge(*stale(40))
+    farm.work = lambda job: Counts(encoded=len(job.keys)).message()
+    heard = Heard()
+    assert run(heard).encoded == 40
+    assert heard.seen == [0, *range(3, 40, 3), 40]
+
+
+def test_what_was_sent_before_a_scan_broke_off_is_counted_once(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: set[Key] = set()
+
+    def work(job: Job) -> Any:
+        done.update(job.keys)
+        return Counts(encoded=len(job.keys)).message()
+
+    def judged(*_: object) -> Iterator[Judged]:
+        for one in stale(scan.PAGE):
+            yield Judged(one.key, one.digest, "unchanged" if one.key in done else "stale")
+        if not tries:
+            tries.append(1)
+            raise EngineUnavailable("away")
+        yield Judged(Key("last"), "d", "stale")
+
+    tries: list[int] = []
+    farm.work = work
+    monkeypatch.setattr(scan, "judged", judged)
+    counts = run(batch=scan.PAGE)
+    assert (counts.unchanged, counts.encoded) == (scan.PAGE, 1)
 
 
 def test_the_queue_stays_short(farm: Farm, judge: Callable[..., None]) -> None:

@@ -29,7 +29,7 @@ class Quiet:
     def scanned(self, documents: int) -> None:
         """Nothing to show."""
 
-    def started(self, total: int) -> None:
+    def started(self, total: int, settled: int = 0) -> None:
         """Nothing to show."""
 
     def advanced(self, counts: Counts) -> None:
