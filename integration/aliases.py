@@ -1,5 +1,6 @@
 """The aliases of a change-over: the catalogue's move in one step, ours are hidden and named after an index's UUID."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from integration import state
@@ -7,6 +8,7 @@ from integration.changeover import Changeover
 from integration.engine.client import Cluster, part
 from mappings.errors import EngineRefused, RequestError, UnknownIndexError
 
+Action = dict[str, dict[str, Any]]
 OURS = ("crosshatch-w-", "crosshatch-b-", "crosshatch-d-")  # of the workers, of a change-over, of detach
 
 
@@ -32,42 +34,74 @@ def carrying(uuid: str) -> str:
     return f"crosshatch-b-{uuid}"
 
 
+def leaving(uuid: str) -> str:
+    """The hidden alias through which documents are emptied once the write alias is gone."""
+    return f"crosshatch-d-{uuid}"
+
+
+def addition(index: str, alias: str) -> Action:
+    """Give an index an alias of ours.
+
+    No write index is named: a restore of a copy under another name, which brings the alias along, would fail.
+    """
+    return {"add": {"index": index, "alias": alias, "is_hidden": True}}
+
+
+def removal(index: str, alias: str, *, must_exist: bool = False) -> Action:
+    """Take an alias from an index."""
+    return {"remove": {"index": index, "alias": alias, "must_exist": must_exist}}
+
+
+def remove(cluster: Cluster, index: str, alias: str) -> None:
+    """Take an alias of ours away, if it and its index are there."""
+    try:
+        send(cluster, [removal(index, alias)])
+    except UnknownIndexError:
+        pass
+    except EngineRefused as error:
+        if error.status != 404:
+            raise
+
+
+def send(cluster: Cluster, actions: Sequence[Action]) -> None:
+    """Change aliases in one step. Raises UnknownIndexError, and EngineRefused (404 for one that must exist)."""
+    try:
+        cluster.request("POST", "/_aliases", body={"actions": actions})
+    except EngineRefused as error:
+        if "unknown field [must_exist]" not in error.reason:
+            raise
+        for action in actions:  # Elasticsearch 7.10 has no such word, and means it of every alias
+            action.get("remove", {}).pop("must_exist", None)
+        cluster.request("POST", "/_aliases", body={"actions": actions})
+
+
 def link(cluster: Cluster, over: Changeover) -> None:
     """Let documents be carried: both indices get the alias for it."""
     for index, uuid in ((over.source, over.source_uuid), (over.target, over.target_uuid)):
-        change(cluster, "add", index, carrying(uuid), is_hidden=True)
+        send(cluster, [addition(index, carrying(uuid))])
 
 
 def unlink(cluster: Cluster, over: Changeover) -> None:
     """Take these aliases away."""
     for index, uuid in ((over.source, over.source_uuid), (over.target, over.target_uuid)):
-        change(cluster, "remove", index, carrying(uuid))
-
-
-def change(cluster: Cluster, action: str, index: str, alias: str, **more: bool) -> None:
-    """Add or remove an alias; one that is not there, or whose index is gone, need not be removed."""
-    try:
-        cluster.request("POST", "/_aliases", body={"actions": [{action: {"index": index, "alias": alias, **more}}]})
-    except (UnknownIndexError, EngineRefused) as error:
-        if action == "add" or (isinstance(error, EngineRefused) and error.status != 404):
-            raise
+        remove(cluster, index, carrying(uuid))
 
 
 def swap(cluster: Cluster, name: str, over: Changeover, known: state.Attached) -> None:
     """Move every alias in one request that fails, and changes nothing, where one is no longer what was just read."""
     every = cluster.request("GET", f"/{part(over.source)}/_alias")[over.source]["aliases"]
     moving = {alias: body for alias, body in every.items() if not alias.startswith(OURS)}
-    actions: list[dict[str, Any]] = []
+    actions: list[Action] = []
     for alias, body in moving.items():
-        actions.append({"remove": {"index": over.source, "alias": alias, "must_exist": True}})
+        actions.append(removal(over.source, alias, must_exist=True))
         actions.append({"add": {"index": over.target, "alias": alias, **body}})
     if known.alias in every:  # late codes must not reach the index that is left
-        actions.append({"remove": {"index": over.source, "alias": known.alias, "must_exist": True}})
+        actions.append(removal(over.source, known.alias, must_exist=True))
     moved = f"alias {name} was changed by somebody else meanwhile; nothing was changed over, run this again"
     if name not in moving or aliased(cluster, name) != (over.source, over.source_uuid):
         raise RequestError(moved)
     try:
-        cluster.request("POST", "/_aliases", body={"actions": actions})
+        send(cluster, actions)
     except EngineRefused as error:
         if error.status != 404:
             raise

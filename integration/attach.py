@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from encoders.api import BundleCard
-from integration import checks, emptying, lease, problems, splice, state, switch
+from integration import aliases, checks, emptying, lease, problems, splice, state, switch
 from integration.engine.client import Cluster, part
 from integration.search.scripts import ensure_scripts
 from integration.store import CodeStore
@@ -17,7 +17,6 @@ from mappings import profile as profiles
 from mappings.errors import (
     AlreadyAttachedError,
     AttachRefused,
-    EngineRefused,
     NotAttachedError,
     ProfileError,
     UnknownIndexError,
@@ -120,11 +119,12 @@ def fasten(cluster: Cluster, known: state.Attached) -> state.Attached:
     state.save(cluster, known)
     there = cluster.request("GET", f"/{part(known.index)}/_alias")[known.index]["aliases"]
     stale = [name for name in there if (found := _OURS.fullmatch(name)) and found[1] != known.uuid]
-    _change_aliases(cluster, [_removal(known.index, name) for name in stale] + [_addition(known.index, known.alias)])
+    gone = [aliases.removal(known.index, name) for name in stale]
+    aliases.send(cluster, [*gone, aliases.addition(known.index, known.alias)])
     try:
         return state.attached(cluster, known.index)
     except (NotAttachedError, UnknownIndexError):
-        remove_alias(cluster, known.index, known.alias)
+        aliases.remove(cluster, known.index, known.alias)
         raise
 
 
@@ -138,16 +138,16 @@ def detach(
     writes, with their number: it may wait, or raise to stop; running it again does the rest.
     """
     admit(0)
-    leaving = f"crosshatch-d-{known.uuid}"
-    _change_aliases(cluster, [_addition(known.index, leaving)])
-    remove_alias(cluster, known.index, known.alias)
+    leaving = aliases.leaving(known.uuid)
+    aliases.send(cluster, [aliases.addition(known.index, leaving)])
+    aliases.remove(cluster, known.index, known.alias)
     guarded = GuardedIndex(cluster, leaving, known.profile.versioning)
     changed = emptying.empty(cluster, known.index, guarded, OBJECT, splice.take_out, admit=admit)
     problems.forget(cluster, known)
     state.note_store(cluster, known)
     state.forget(cluster, known)
     lease.forget(cluster, known.index)  # after the state, without which no follower writes it again
-    remove_alias(cluster, known.index, leaving)
+    aliases.remove(cluster, known.index, leaving)
     if drop_codes and not any(other.store == known.store for other in state.every(cluster)):
         cluster.request("DELETE", f"/{part(known.store)}", params={"ignore_unavailable": "true"})
     return changed
@@ -160,15 +160,15 @@ def clear(cluster: Cluster, known: state.Attached) -> None:
     Raises SwitchedOff.
     """
     there = cluster.request("GET", f"/{part(known.index)}")[known.index]
-    leaving = f"crosshatch-d-{known.uuid}"
+    leaving = aliases.leaving(known.uuid)
     if leaving not in there["aliases"] and not _may_hold_dead_codes(there["mappings"], known):
         return
-    _change_aliases(cluster, [_addition(known.index, leaving)])
+    aliases.send(cluster, [aliases.addition(known.index, leaving)])
     _extend_mapping(cluster, known)
     guarded = GuardedIndex(cluster, leaving, known.profile.versioning)
     allowed = switch.Switch(cluster, known.index).check
     emptying.empty(cluster, known.index, guarded, OBJECT, splice.take_out, admit=lambda _: allowed())
-    remove_alias(cluster, known.index, leaving)
+    aliases.remove(cluster, known.index, leaving)
 
 
 def _may_hold_dead_codes(mapping: Mapping[str, Any], wanted: state.Attached) -> bool:
@@ -225,34 +225,3 @@ def _state(cluster: Cluster, wanted: Plan) -> state.Attached:
             profile=wanted.profile,
         )
     return replace(known, called=wanted.called, final_pipeline=wanted.final_pipeline)
-
-
-def remove_alias(cluster: Cluster, index: str, alias: str) -> None:
-    """Take an alias of ours away, if it is there."""
-    try:
-        _change_aliases(cluster, [_removal(index, alias)])
-    except UnknownIndexError:
-        pass
-    except EngineRefused as error:
-        if error.status != 404:  # a detach that was interrupted had removed it
-            raise
-
-
-def _change_aliases(cluster: Cluster, actions: list[dict[str, Any]]) -> None:
-    try:
-        cluster.request("POST", "/_aliases", body={"actions": actions})
-    except EngineRefused as error:
-        if "unknown field [must_exist]" not in error.reason:
-            raise
-        for action in actions:  # Elasticsearch 7.10 has no such word
-            action.get("remove", {}).pop("must_exist", None)
-        cluster.request("POST", "/_aliases", body={"actions": actions})
-
-
-def _addition(index: str, alias: str) -> dict[str, Any]:
-    """No write index is named: a restore of a copy under another name, which brings the alias along, would fail."""
-    return {"add": {"index": index, "alias": alias, "is_hidden": True}}
-
-
-def _removal(index: str, alias: str) -> dict[str, Any]:
-    return {"remove": {"index": index, "alias": alias, "must_exist": False}}

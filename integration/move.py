@@ -55,11 +55,9 @@ class Move:
         self.source.compared = carry.checkpoints(self.cluster, self.source.alias)
         self._approach()
         _adopt(self.cluster, self.known, self.moved)
-        aliases.change(self.cluster, "add", self.over.target, self.moved.alias, is_hidden=True)
+        aliases.send(self.cluster, [aliases.addition(self.over.target, self.moved.alias)])
         encode(state.attached(self.cluster, self.over.target))
-        aliases.change(
-            self.cluster, "remove", self.over.target, self.moved.alias
-        )  # nobody but us writes there from now on
+        aliases.remove(self.cluster, self.over.target, self.moved.alias)  # nobody but us writes there from now on
         self._approach()
         twin.open_up(self.cluster, self.over.source, self.over.target, self.said)
         return self._change_over()
@@ -131,7 +129,7 @@ def finish(cluster: Cluster, name: str, over: Changeover, known: state.Attached)
     carried = _settled(cluster, source, late)
     deleted = late.deletes()
     moved = replace(known, index=over.target, uuid=over.target_uuid)
-    aliases.change(cluster, "add", over.target, moved.alias, is_hidden=True)
+    aliases.send(cluster, [aliases.addition(over.target, moved.alias)])
     twin.remember_deletes(cluster, over.target, instead_of=over.source)
     aliases.unlink(cluster, over)
     over.phase = "done"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from integration import attach, checks, problems, state, switch
+from integration import aliases, attach, checks, problems, state, switch
 from integration.engine.client import Cluster, part
 from mappings.errors import AttachRefused, NotAttachedError, UnknownIndexError
 from mappings.fields import OBJECT
@@ -75,10 +75,10 @@ def _upheld(cluster: Cluster, known: state.Attached) -> state.Attached:
     """
     seen = _look(cluster, known)
     for stray in seen.strays:
-        attach.remove_alias(cluster, stray, known.alias)
+        aliases.remove(cluster, stray, known.alias)
     if known.alias in seen.aliases and seen.mapped.issuperset(known.spaces):
         return known
-    at_work = seen.aliases & {f"crosshatch-d-{known.uuid}", f"crosshatch-b-{known.uuid}"}
+    at_work = seen.aliases & {aliases.leaving(known.uuid), aliases.carrying(known.uuid)}
     if at_work or _is_left(cluster, known):
         return known  # a detach or a change-over took the alias away, and knows why
     return _attached_again(cluster, known)
