@@ -31,7 +31,7 @@ def test_the_readme_searches_with_curl(services: Services, cluster: Cluster, ind
     for title, distance in {"sailing ship": 70, "sailing boat": 5, "red car": 4, "blue car": 90}.items():
         document = {"title": title, "crosshatch": {"tiny": {"image": [image_value(code(distance), 0)]}}}
         cluster.request("PUT", f"/{name}/_doc/{title}", params={"refresh": "true"}, body=document)
-    block = re.search(r"^    curl .*?^    \}'$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    block = re.search(r"^    curl -s \"http.*?^    \}'$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     assert block
     curl = block[0].replace("http://localhost:9200/biblios", f"{services.url.rstrip('/')}/{name}")
     command = f"SPACE=tiny; CODE={code(0).hex()}\n{curl}"

@@ -1,15 +1,21 @@
 """The parts of the gateway as `crosshatch serve` puts them together, in front of a real cluster."""
 
 import json
+import re
+import shutil
+import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from mappings.code import HashCode
 from mappings.fields import StoredCodes
 from tests.live.gateway.test_clause import NAME, card, stored
 
+README = Path(__file__).parents[3] / "README.md"
 __all__ = ["card", "stored"]
 AS_READER = {"authorization": "Basic cmVhZGVyOng="}  # this cluster takes any
 
@@ -75,3 +81,12 @@ def test_a_multi_search_holds_both_kinds(gateway: str, stored: dict[str, StoredC
     raw = "".join(json.dumps(line) + "\n" for line in lines)
     answer = httpx.post(f"{gateway}/_msearch", content=raw, headers={"content-type": "application/x-ndjson"}).json()
     assert [len(one["hits"]["hits"]) for one in answer["responses"]] == [2, 1]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl, as the README's reader does")
+def test_the_readme_searches_through_the_gateway(gateway: str, stored: dict[str, StoredCodes]) -> None:
+    block = re.search(r"^    (curl -s localhost:9280.*?)^$", README.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    assert block
+    command = block[1].replace("localhost:9280/biblios", f"{gateway}/{NAME}")
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, timeout=60)
+    assert "hits" in json.loads(done.stdout)
