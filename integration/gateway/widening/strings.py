@@ -38,8 +38,8 @@ _LUCENE = re.compile(
     | (?P<quoted>"(?:[^"\\]|\\.)*")
     | (?P<range>[\[{{][^\[\]{{}}]*[\]}}])
     | (?P<pattern>/(?:[^/\\]|\\.)*/)
-    | (?P<fuzzy>~[0-9.]*)
-    | (?P<boost>\^[0-9.]+)
+    | (?P<fuzzy>~[0-9]*(?=[{_BLANKS})^]|\Z))
+    | (?P<boost>\^[0-9]+(?:\.[0-9]+)?)
     | (?P<word>(?:{_PLAIN}|[*?])(?:{_PLAIN}|[-+*?])*)
     | (?P<sign>&&|\|\||[+\-!():])""",
     re.DOTALL | re.VERBOSE,
@@ -47,7 +47,7 @@ _LUCENE = re.compile(
 _JOINS = ("AND", "OR", "&&", "||")
 _SIMPLE = re.compile(
     r"""(?P<blank>[ \t\n\r]+)
-    | (?P<quoted>"(?:[^"\\]|\\.)*"(?:~[0-9]+)?)
+    | (?P<quoted>"(?:[^"\\]|\\.)*"(?:~[0-9]+(?=[ \t\n\r|+()]|\Z))?)
     | (?P<sign>[-+|()])
     | (?P<word>(?:[^ \t\n\r"|+()\\]|\\.)+)""",
     re.DOTALL | re.VERBOSE,
@@ -129,6 +129,8 @@ class _Lucene:
         if bare:
             return
         if self.kind == "word" and self.said not in (*_JOINS, "NOT") and self._peeked() == ":":
+            if _word(self.said) is None or (self.said.endswith("*") and self.said != "*"):
+                raise Unsure("a field is named by a pattern")
             field = _unescaped(self.said)
             self._next()
             self._next()
@@ -139,10 +141,11 @@ class _Lucene:
             if self.said != ")" or self.kind != "sign":
                 raise Unsure("a parenthesis is not closed")
             self._next()
+            self._skip_once("boost")
         else:
+            plain = self.kind != "range"
             yield self._atom(field, negated)
-        while self.kind in ("fuzzy", "boost"):
-            self._next()
+            self._skip_once("boost", *(("fuzzy",) if plain else ()))
 
     def _atom(self, field: str | None, negated: bool) -> Atom:
         kind, said = self.kind, self.said
@@ -151,8 +154,10 @@ class _Lucene:
         self._next()
         if kind == "quoted":
             return Atom(_quoted(said), field, negated)
-        if kind == "word" and said.strip("*") == "" and said == "*":
+        if said == "*":
             return Atom("", field, negated)
+        if field == "*":
+            raise Unsure("a field is named by a pattern")
         text = _word(said) if kind == "word" else None
         if text is None and field is None:
             raise Unsure("a pattern or a range stands among the words")
@@ -161,6 +166,13 @@ class _Lucene:
     def _next(self) -> None:
         self._at += 1
         self.kind, self.said = self._tokens[self._at] if self._at < len(self._tokens) else ("", "")
+
+    def _skip_once(self, *kinds: str) -> None:
+        """What weakens or strengthens a clause: each kind once. A second is taken for a word, which it is not."""
+        left = set(kinds)
+        while self.kind in left:
+            left.discard(self.kind)
+            self._next()
 
     def _peeked(self) -> str:
         return self._tokens[self._at + 1][1] if self._at + 1 < len(self._tokens) else ""
@@ -192,8 +204,11 @@ def _word(said: str) -> str | None:
 
 
 def _simple_word(said: str) -> str:
-    said = re.sub(r"(?<=[^\\])~[0-9]*$", "", said)
-    return _unescaped(said[:-1] if said.endswith("*") and not said.endswith("\\*") else said)
+    word, tilde, distance = re.sub(r"\\.", "__", said, flags=re.DOTALL).partition("~")
+    if tilde and (not word or distance.strip("0123456789")):
+        raise Unsure("a tilde stands where it may mean two things")
+    said = said[: len(word)]
+    return _unescaped(said[:-1] if word.endswith("*") else said)
 
 
 def _quoted(said: str) -> str:

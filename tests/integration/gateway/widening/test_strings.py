@@ -44,7 +44,7 @@ def test_a_query_string_is_split_into_words_and_limits(text: str, atoms: list[st
     "text",
     ["(cats", "cats)", '"cats', "cats AND", "AND cats", "cats OR OR dogs", "what is love?", "c*ts", "/cats/", "a/b",
      "[a TO b]", "cats:", "title:(", "()", "", " ", ">5", "cats!", "cats^", "\\", r"\u0041", "a [ b", "NOT", "-",
-     "title:a:b", "(" * 60 + "a" + ")" * 60],
+     "title:a:b", "a~b", "a^2^2", "(a)~1", "*x:cats", "*:cats", "[a TO b]~", "(" * 60 + "a" + ")" * 60],
 )  # fmt: skip
 def test_a_query_string_that_can_be_read_otherwise_is_left_alone(text: str) -> None:
     with pytest.raises(Unsure):
@@ -65,7 +65,9 @@ def test_a_simple_query_string_knows_no_fields(text: str, atoms: list[str]) -> N
     assert told(simple(text)) == atoms
 
 
-@pytest.mark.parametrize("text", ["(cats", "cats)", '"cats', "cats -", "- cats", "-|cats", "--cats", "\\"])
+@pytest.mark.parametrize(
+    "text", ["(cats", "cats)", '"cats', "cats -", "- cats", "-|cats", "--cats", "\\", "~cats", "a~b", '"a b"~']
+)
 def test_a_simple_query_string_that_can_be_read_otherwise_is_left_alone(text: str) -> None:
     with pytest.raises(Unsure):
         simple(text)
