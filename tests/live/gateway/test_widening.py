@@ -113,6 +113,7 @@ def stored(cluster: Cluster, card: BundleCard) -> Iterator[None]:
     mapping = {
         "title": {"type": "text"}, "subject": {"type": "text"}, "suppressed": {"type": "boolean"},
         "branch": whole, "tenant": whole, "price": {"type": "float"},
+        "items": {"type": "nested", "properties": {"barcode": whole, "shelf": whole}},
     }  # fmt: skip
     alias = {OPAC: {"filter": {"term": {"tenant": "a"}}}}
     settings = {"number_of_shards": 2, "number_of_replicas": 0}
@@ -125,7 +126,9 @@ def stored(cluster: Cluster, card: BundleCard) -> Iterator[None]:
         source = {
             "title": " ".join(rng.choices(WORDS, k=3)), "subject": " ".join(rng.choices(WORDS, k=2)),
             "suppressed": rng.random() < 0.3, "branch": rng.choice(("CPL", "MPL", "FPL")),
-            "tenant": rng.choice("ab"), "price": rng.randrange(100) / 4, "crosshatch": {"s": codes.members()},
+            "tenant": rng.choice("ab"), "price": rng.randrange(100) / 4,
+            "items": [{"barcode": f"{number}-{at}", "shelf": rng.choice("xy")} for at in range(2)],
+            "crosshatch": {"s": codes.members()},
         }  # fmt: skip
         lines += [msgspec.json.encode({"index": {"_id": f"w{number}"}}), msgspec.json.encode(source)]
     assert not cluster.bulk(f"/{NAME}", b"\n".join(lines) + b"\n", params={"refresh": "true"})["errors"]
@@ -240,6 +243,19 @@ def test_marks_and_named_queries_stay(opac: Opac) -> None:
     told = [
         {hit["_id"]: (hit["highlight"], hit["matched_queries"], hit["_source"]) for hit in answer["hits"]["hits"]}
         for answer in (json.loads(exchange.answer), opac.direct(body))
+    ]
+    assert told[0] == told[1]
+    assert len(told[0]) > 10
+
+
+def test_items_found_inside_records_are_told_as_before(opac: Opac) -> None:
+    items = {"nested": {"path": "items", "query": {"term": {"items.shelf": "x"}}, "inner_hits": {}}}
+    body = {"query": {"bool": {"must": [{"match": {"title": "cat sea"}}, items]}}, "size": RECORDS}
+    exchange = opac.send(body)
+    assert marked(exchange) == b"rerank"
+    told = [
+        {hit["_id"]: [inner["_source"] for inner in hit["inner_hits"]["items"]["hits"]["hits"]] for hit in hits}
+        for hits in (answer["hits"]["hits"] for answer in (json.loads(exchange.answer), opac.direct(body)))
     ]
     assert told[0] == told[1]
     assert len(told[0]) > 10

@@ -13,8 +13,9 @@ from integration.gateway.widening.strings import Atom, Unsure, lucene, simple
 
 MAPPING = {"free": {"type": "text", "analyzer": "whitespace"}, "branch": {"type": "text", "analyzer": "whitespace"}}
 PIECES = (
-    "cat", "sea", "dog", " ", " ", " ", " AND ", " OR ", " NOT ", "+", "-", "!", "(", ")", '"', '"cat sea"', "branch:",
-    "branch:(", "*", "?", "~", "~1", "~0.5", "^2", "^0.5", ">", "{1 TO 2}", "\n", "_exists_:branch ", "\\", "\\:", "[1 TO 2]", "/x/", "&&", "||", "AND", ":", "x-y", "|",
+    "cat", "sea", "dog", " ", " ", " ", "\n", " AND ", " OR ", " NOT ", "+", "-", "!", "(", ")", '"', '"cat sea"',
+    "branch:", "branch:(", "_exists_:branch ", "*", "?", "~", "~1", "~0.5", "^2", "^0.5", ">", "\\", "\\:",
+    "[1 TO 2]", "{1 TO 2}", "/x/", "&&", "||", "AND", ":", "x-y", "|",
 )  # fmt: skip
 strings = st.lists(st.sampled_from(PIECES), min_size=1, max_size=9).map("".join)
 TERM = re.compile(r"\b(free|branch):(\"[^\"]*\"|[^\s()]+)")
