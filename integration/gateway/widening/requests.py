@@ -1,5 +1,6 @@
 """The gateway's part that widens an OPAC's own searches by the administrator's rules; all others pass it by."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -7,6 +8,7 @@ from typing import Any
 
 from integration.gateway import bodies
 from integration.gateway.attachments import Attachment, Attachments
+from integration.gateway.calls import Call
 from integration.gateway.exchange import Exchange, Header
 from integration.gateway.failures import TooLarge
 from integration.gateway.querycodes import QueryCodes
@@ -15,12 +17,12 @@ from integration.gateway.trees import Unreadable
 from integration.gateway.widening import answers
 from integration.gateway.widening.decision import Untouched, look
 from integration.gateway.widening.reranking import reranked
-from integration.gateway.widening.rules import rule_for
+from integration.gateway.widening.rules import Rule, rule_for
 from integration.gateway.widening.scripts import PAUSE, Scripts
 from integration.gateway.widening.shadow import Heard, Search, Shadow
 from integration.gateway.widening.words import Fields
 from integration.settings import Settings
-from mappings.errors import CrosshatchError, RequestError, WorkerUnavailable
+from mappings.errors import CrosshatchError, EngineRefused, RequestError, Unavailable, WorkerUnavailable
 
 DEGRADED, WIDENED = b"x-crosshatch-degraded", b"x-crosshatch-widened"
 _REFUSED = "the cluster did not rank by codes"
@@ -32,9 +34,11 @@ class Widening:
 
     def __init__(self, ask: Ask, attachments: Attachments, codes: QueryCodes, settings: Settings) -> None:
         self._ask, self._attachments, self._rules = ask, attachments, settings.widen
-        self._scripts = Scripts(codes, timeout=settings.widen_timeout)
+        self._timeout = settings.widen_timeout
+        self._scripts = Scripts(codes, timeout=self._timeout)
         self.shadow = Shadow(ask, self._scripts)
         self.counts: Counter[str] = Counter()
+        self._unknown = 0.0  # until when nobody asks what is attached
         self._refused: dict[str, float] = {}  # by rule: until when the engine is not asked again
 
     @property
@@ -49,11 +53,14 @@ class Widening:
 
     async def handle(self, exchange: Exchange) -> bool:
         """Answer a search that a rule widens; False for every other."""
+        ruled = await self._ruled(exchange.call)
+        if ruled is None:
+            return False
         raw = await exchange.body(bodies.LIMIT)
         body = bodies.decode(raw, exchange.headers) if raw else None
         if raw is None or body is None:
             return False
-        search = await self._search(exchange, body.tree)
+        search = self._search(exchange, body.tree, *ruled)
         if search is None:
             return False
         if search.rule.mode == "shadow":
@@ -61,15 +68,26 @@ class Widening:
             return True
         return await self._reranked(exchange, search, body, raw)
 
-    async def _search(self, exchange: Exchange, tree: Any) -> Search | None:
-        call = exchange.call
+    async def _ruled(self, call: Call) -> tuple[Rule, Sequence[Attachment]] | None:
+        """The rule of a search and the indices it reaches, before its body is read.
+
+        What is attached is known mostly. Where the cluster does not tell it in time, no search waits for a while.
+        """
+        if time.monotonic() < self._unknown:
+            return None
         try:
-            reached = await self._attachments.whole(call.index, call.params)
-        except CrosshatchError:  # not attached, not there, or the cluster is away
+            async with asyncio.timeout(self._timeout):
+                reached = await self._attachments.whole(call.index, call.params)
+        except (Unavailable, EngineRefused, TimeoutError):
+            self._unknown = time.monotonic() + PAUSE
+            return None
+        except CrosshatchError:  # not attached, not there, or by another bundle
             return None
         rule = rule_for(self._rules, call.index, [one.known.index for one in reached])
-        if rule is None or rule.mode == "off":
-            return None
+        return None if rule is None or rule.mode == "off" else (rule, reached)
+
+    def _search(self, exchange: Exchange, tree: Any, rule: Rule, reached: Sequence[Attachment]) -> Search | None:
+        call = exchange.call
         words = look(tree, call.params, fields_of(reached))
         if isinstance(words, Untouched):
             self.counts[f"{rule.pattern} passed {words.kind}"] += 1
