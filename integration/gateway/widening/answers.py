@@ -1,10 +1,14 @@
 """What of a search's answer widening reads: whether it is whole, which hits it has and how many it counts. Pure."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
 from integration.gateway import bodies
+from integration.gateway.searching import Told
+
+Read = TypeVar("Read")
 
 LIMIT = 100_000_000  # bytes; no more of an answer is taken whole
 
@@ -48,11 +52,34 @@ class Answer(msgspec.Struct):
         return self.found.total if self.found else None
 
 
+class _Answers(msgspec.Struct):
+    responses: list[Answer]
+
+
+_ANSWERS = msgspec.json.Decoder(_Answers)
 _ANSWER = msgspec.json.Decoder(Answer)
 
 
 def read(raw: bytes, headers: bodies.Headers) -> Answer | None:
     """An answer in whatever form it came; None where it cannot be read."""
+    return _read(raw, headers, _ANSWER)
+
+
+def whole(told: Told, numbers: Sequence[int] | None = None) -> bool:
+    """Whether every shard answered to its end: a script that fails on one would hide that one's hits.
+
+    `numbers`: it is a multi-search, of which these searches count.
+    """
+    if told.status != 200:
+        return False
+    if numbers is None:
+        answer = read(told.body, told.headers)
+        return answer is not None and answer.whole
+    each = _read(told.body, told.headers, _ANSWERS)
+    return each is not None and all(at < len(each.responses) and each.responses[at].whole for at in numbers)
+
+
+def _read(raw: bytes, headers: bodies.Headers, decoder: msgspec.json.Decoder[Read]) -> Read | None:
     headers = list(headers)
     found = bodies.unpacked(raw, headers, limit=LIMIT)
     if found is None:
@@ -60,8 +87,8 @@ def read(raw: bytes, headers: bodies.Headers) -> Answer | None:
     plain, form = found
     try:
         if form.media == bodies.JSON:
-            return _ANSWER.decode(plain)
+            return decoder.decode(plain)
         body = bodies.decode(raw, headers, limit=LIMIT)
-        return None if body is None else msgspec.convert(body.tree, Answer)
+        return None if body is None else msgspec.convert(body.tree, decoder.type)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from integration.gateway import bodies
@@ -16,6 +16,7 @@ from integration.gateway.searching import NOT_PASSED, Ask, Told
 from integration.gateway.trees import Unreadable
 from integration.gateway.widening import answers
 from integration.gateway.widening.decision import Untouched, look
+from integration.gateway.widening.lines import searches
 from integration.gateway.widening.reranking import reranked
 from integration.gateway.widening.rules import Rule, rule_for
 from integration.gateway.widening.scripts import PAUSE, Scripts
@@ -44,7 +45,7 @@ class Widening:
     @property
     def kinds(self) -> Collection[str]:
         """Searches, where a rule wants any."""
-        return ("search",) if any(rule.mode != "off" for rule in self._rules) else ()
+        return ("search", "msearch") if any(rule.mode != "off" for rule in self._rules) else ()
 
     @property
     def counters(self) -> dict[str, Counter[str]]:
@@ -53,6 +54,8 @@ class Widening:
 
     async def handle(self, exchange: Exchange) -> bool:
         """Answer a search that a rule widens; False for every other."""
+        if exchange.call.kind == "msearch":
+            return await self._several(exchange)
         ruled = await self._ruled(exchange.call)
         if ruled is None:
             return False
@@ -60,13 +63,41 @@ class Widening:
         body = bodies.decode(raw, exchange.headers) if raw else None
         if raw is None or body is None:
             return False
-        search = self._search(exchange, body.tree, *ruled)
+        search = self._search(exchange, exchange.call, body.tree, *ruled)
         if search is None:
             return False
         if search.rule.mode == "shadow":
             await self._shadowed(exchange, search)
             return True
-        return await self._reranked(exchange, search, body, raw)
+        return await self._reranked(exchange, [search], raw, lambda trees: body.encode(trees[0]))
+
+    async def _several(self, exchange: Exchange) -> bool:
+        """A multi-search: `rerank` in the lines that a rule wants; all others stay their bytes."""
+        raw = await exchange.body(bodies.LIMIT)
+        lines = bodies.decode_lines(raw, exchange.headers) if raw else None
+        if raw is None or lines is None:
+            return False
+        found: dict[int, Search] = {}
+        try:
+            for at, call in searches(lines, exchange.call):
+                ruled = await self._ruled(call)
+                if ruled is None or ruled[0].mode != "rerank":
+                    continue
+                search = self._search(exchange, call, lines.lines[at].tree(), *ruled)
+                if search is not None:
+                    found[at] = search
+        except Unreadable:
+            return False
+        if not found:
+            return False
+        numbers = [at // 2 for at in found]
+        return await self._reranked(
+            exchange,
+            list(found.values()),
+            raw,
+            lambda trees: lines.encode(dict(zip(found, trees, strict=True))),
+            numbers,
+        )
 
     async def _ruled(self, call: Call) -> tuple[Rule, Sequence[Attachment]] | None:
         """The rule of a search and the indices it reaches, before its body is read.
@@ -86,8 +117,9 @@ class Widening:
         rule = rule_for(self._rules, call.index, [one.known.index for one in reached])
         return None if rule is None or rule.mode == "off" else (rule, reached)
 
-    def _search(self, exchange: Exchange, tree: Any, rule: Rule, reached: Sequence[Attachment]) -> Search | None:
-        call = exchange.call
+    def _search(
+        self, exchange: Exchange, call: Call, tree: Any, rule: Rule, reached: Sequence[Attachment]
+    ) -> Search | None:
         words = look(tree, call.params, fields_of(reached))
         if isinstance(words, Untouched):
             self.counts[f"{rule.pattern} passed {words.kind}"] += 1
@@ -102,51 +134,70 @@ class Widening:
             exchange.after(lambda: self.shadow.begin(search, heard.whole(), answer.headers))
         await answer.relay(heard)
 
-    async def _reranked(self, exchange: Exchange, search: Search, body: bodies.Body, raw: bytes) -> bool:
-        """Whether it was answered: by the other order, else as it came with a header that says why."""
+    async def _reranked(
+        self,
+        exchange: Exchange,
+        found: Sequence[Search],
+        raw: bytes,
+        write: Callable[[list[Any]], bytes],
+        numbers: Sequence[int] | None = None,
+    ) -> bool:
+        """Whether it was answered: by the other order, else as it came with a header that says why.
+
+        `write` makes the request of the changed bodies; `numbers` are theirs among the answers of a multi-search.
+        """
         try:
-            told, why = await self._in_order(exchange, search, body)
-            if told is None:
-                self.counts[f"{search.rule.pattern} degraded"] += 1
-                told = await self._sent(exchange, raw)
-                if why == _REFUSED and _is_whole(told):  # the search itself is sound: others would fare no better
-                    self._refused[search.rule.pattern] = time.monotonic() + PAUSE
-                mark = (DEGRADED, why.encode("ascii", "replace"))
-            else:
-                self.counts[f"{search.rule.pattern} rerank"] += 1
+            told, why = await self._in_order(exchange, found, write, numbers)
+            if told is not None:
+                self._count(found, "rerank")
                 mark = (WIDENED, b"rerank")
+            else:
+                self._count(found, "degraded")
+                told = await self._sent(exchange, raw)
+                if why == _REFUSED and answers.whole(
+                    told, numbers
+                ):  # the search itself is sound: no other fares better
+                    until = time.monotonic() + PAUSE
+                    self._refused.update({search.rule.pattern: until for search in found})
+                mark = (DEGRADED, why.encode("ascii", "replace"))
         except TooLarge:  # nothing was answered yet, so it can stream through
-            self.counts[f"{search.rule.pattern} passed too_large"] += 1
+            self._count(found, "passed too_large")
             return False
         await exchange.respond(told.status, [*told.headers, mark], told.body)
         return True
 
-    async def _in_order(self, exchange: Exchange, search: Search, body: bodies.Body) -> tuple[Told | None, str]:
+    async def _in_order(
+        self,
+        exchange: Exchange,
+        found: Sequence[Search],
+        write: Callable[[list[Any]], bytes],
+        numbers: Sequence[int] | None,
+    ) -> tuple[Told | None, str]:
         """The answer in the other order; or none that is whole, and why."""
-        if time.monotonic() < self._refused.get(search.rule.pattern, 0.0):
+        now = time.monotonic()
+        if any(now < self._refused.get(search.rule.pattern, 0.0) for search in found):
             return None, f"{_REFUSED} just now"
         try:
-            script = await self._scripts.score(search.words.text, search.reached)
-            asked = body.encode(reranked(search.tree, search.words.path, script))
+            scripts = await asyncio.gather(*(self._scripts.score(one.words.text, one.reached) for one in found))
+            trees = [reranked(one.tree, one.words.path, script) for one, script in zip(found, scripts, strict=True)]
+            asked = write(trees)
         except (WorkerUnavailable, RequestError) as error:
             return None, str(error)
         except Unreadable:
             return None, "the search cannot be written anew"
         told = await self._sent(exchange, asked)
-        if told.status in (400, 404) and _LOST in told.body:
+        if not answers.whole(told, numbers) and _LOST in told.body:
             await self._attachments.mend_scripts()  # the cluster lost them, and gets them once again
             told = await self._sent(exchange, asked)
-        return (told, "") if _is_whole(told) else (None, _REFUSED)
+        return (told, "") if answers.whole(told, numbers) else (None, _REFUSED)
+
+    def _count(self, found: Sequence[Search], what: str) -> None:
+        for search in found:
+            self.counts[f"{search.rule.pattern} {what}"] += 1
 
     async def _sent(self, exchange: Exchange, body: bytes) -> Told:
         passed: list[Header] = [one for one in exchange.headers if one[0].lower() not in NOT_PASSED]
         return await self._ask(exchange.method, exchange.raw_path, passed, body)
-
-
-def _is_whole(told: Told) -> bool:
-    """Whether every shard answered to its end: a script that fails on one would hide that one's hits."""
-    answer = answers.read(told.body, told.headers) if told.status == 200 else None
-    return answer is not None and answer.whole
 
 
 def fields_of(reached: Sequence[Attachment]) -> Fields:

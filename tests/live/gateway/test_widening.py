@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -336,6 +337,36 @@ def test_cbor_is_answered_in_cbor(opac: Opac) -> None:
     exchange = opac.send(cbor.dumps(body), headers=headers)
     assert marked(exchange) == b"rerank"
     assert sorted(ids(cbor.loads(exchange.answer))) == sorted(ids(opac.direct(body)))
+
+
+def test_the_searches_of_a_multi_search_are_widened_each_and_the_others_stay_their_bytes(opac: Opac) -> None:
+    words = {"query": {"match": {"title": "cat sea"}}, "size": RECORDS, "aggs": FACETS}
+    other = b'{"query":  {"match_all": {}}, "size": 1E0, "sort": ["branch"]}'
+    raw = b"\n".join(
+        [b"{}", other, json.dumps({"index": OPAC, "preference": "a"}).encode(), json.dumps(words).encode(), b""]
+    )
+    exchange = opac.send(raw, f"/{NAME}/_msearch")
+    assert marked(exchange) == b"rerank"
+    assert opac.sending.sent[-1][2].startswith(b"{}\n" + other + b"\n")
+    first, second = json.loads(exchange.answer)["responses"]
+    assert len(first["hits"]["hits"]) == 1
+    own = opac.direct(words, f"/{OPAC}/_search")
+    reranked = json.loads(opac.send(words, f"/{OPAC}/_search").answer)
+    assert ids(second) == ids(reranked)
+    assert sorted(ids(second)) == sorted(ids(own))
+    assert (second["hits"]["total"], second["aggregations"]) == (own["hits"]["total"], own["aggregations"])
+
+
+@pytest.mark.parametrize("header", [{}, {"index": [NAME]}, {"index": NAME, "cancel_after_time_interval": "1s"}])
+def test_a_multi_search_without_codes_or_with_an_error_passes_as_it_was(opac: Opac, header: Any) -> None:
+    for query, status in (({"title": "nobody answers"}, 200), ({"title": {"query": "cat", "operator": "nor"}}, 400)):
+        lines = [header, {"query": {"match": query}}, {}, {"query": {"match_all": {}}, "size": 1}]
+        raw = "".join(json.dumps(line) + "\n" for line in lines).encode()
+        exchange = opac.send(raw, f"/{NAME}/_msearch")
+        assert (exchange.status, marked(exchange)) == (status, None)
+        told = asyncio.run(opac.sending.ask("POST", f"/{NAME}/_msearch".encode(), (JSON,), raw))
+        both = [re.sub(rb'"took":[0-9]+', b"", answer) for answer in (exchange.answer, told.body)]
+        assert both[0] == both[1]
 
 
 def test_shadow_answers_the_old_and_counts_what_would_differ(
