@@ -10,12 +10,13 @@ from integration.carry import Source
 from integration.changeover import Changeover
 from integration.engine.client import Cluster, part
 from integration.latecomers import Latecomers
-from mappings.errors import DataError, HeldBack
+from mappings.errors import DataError, HeldBack, RequestError
 from mappings.fields import space_mapping
 
 NEAR = 500  # operations behind: near enough to change over
 PASSES = 20  # the last of which takes what a very fast writer leaves
 QUIET = 5.0  # seconds without a late write in the old index until it is believed to be over
+PATIENCE = 120.0  # seconds that late writes may go on: a request on its way ends sooner, a writer of its own does not
 Said = Callable[[str], None]
 Encode = Callable[[state.Attached], None]
 Admit = Callable[[int], None]
@@ -120,7 +121,10 @@ class Move:
 
 
 def finish(cluster: Cluster, name: str, over: Changeover, known: state.Attached) -> Done:
-    """After the swap: late writes and deletes, the write alias, the settings. Running it again does no harm."""
+    """After the swap: late writes and deletes, the write alias, the settings. Running it again does no harm.
+
+    Raises RequestError where somebody goes on writing to the old index by its own name.
+    """
     aliases.link(cluster, over)
     source = Source(cluster, aliases.carrying(over.source_uuid), over.done)
     source.compared = over.compared
@@ -140,7 +144,8 @@ def finish(cluster: Cluster, name: str, over: Changeover, known: state.Attached)
 def _settled(cluster: Cluster, source: Source, late: Latecomers) -> int:
     """Carry until the old index has been quiet for a while: a request may have been on its way at the swap."""
     carried, last, since = 0, None, time.monotonic()
-    while True:
+    begun = since
+    while time.monotonic() - begun < PATIENCE:
         carried += late.documents()
         now = carry.checkpoints(cluster, source.alias, "max_seq_no")
         if now != last:
@@ -148,6 +153,11 @@ def _settled(cluster: Cluster, source: Source, late: Latecomers) -> int:
         elif time.monotonic() - since > QUIET and now == source.done:
             return carried
         time.sleep(0.2)
+    raise RequestError(
+        f"somebody goes on writing to the index behind {source.alias} by its own name, {PATIENCE:.0f} seconds after "
+        f"the alias moved; {carried} late documents were carried, and nothing is lost: let that writer use the alias, "
+        "then run this command again"
+    )
 
 
 def _adopt(cluster: Cluster, known: state.Attached, moved: state.Attached) -> None:

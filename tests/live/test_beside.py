@@ -58,6 +58,7 @@ def name(
     cluster: Cluster, index: Callable[..., str], versioning: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
     """The alias of an attached index, which also has an alias with a filter; what was built is deleted afterwards."""
+    monkeypatch.setattr(changeover, "DEAD", 0.0)
     monkeypatch.setattr(move, "QUIET", 0.5)
     concrete = index(BODY)
     name = f"{concrete}-catalogue"
@@ -357,6 +358,35 @@ def test_stopped_after_the_swap_the_next_run_finishes(
     assert writer.errors == []
     assert state.attached(cluster, name).index == old.index
     assert beside.rollback(cluster, name, lambda _: None, told).now == f"{old.index}-beside-1"
+
+
+@pytest.mark.parametrize("versioning", ["external"])
+def test_who_goes_on_writing_to_the_old_index_by_its_own_name_is_told_of(
+    cluster: Cluster, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, end, late = state.attached(cluster, name).index, threading.Event(), list[str]()
+
+    def write() -> None:
+        while not end.wait(0.05):
+            path, params = f"/{old}/_doc/late-{len(late)}", {"version": 1, "version_type": "external_gte"}
+            cluster.request("PUT", path, params=params, body={"title": "late"})
+            late.append(path.rsplit("/", 1)[1])
+
+    monkeypatch.setattr(changeover, "DEAD", 0.0)
+    monkeypatch.setattr(move, "QUIET", 0.5)
+    with monkeypatch.context() as short:
+        short.setattr(move, "PATIENCE", 2.0)
+        writing = threading.Thread(target=write)
+        writing.start()
+        try:
+            with pytest.raises(RequestError, match="by its own name, 2 seconds after the alias moved"):
+                beside.run(cluster, name, lambda _: None, told)
+        finally:
+            end.set()
+            writing.join()
+    beside.run(cluster, name, lambda _: None, told)
+    assert late
+    assert documents(cluster, name).keys() >= set(late)
 
 
 def stopped(*_: Any) -> Any:
