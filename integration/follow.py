@@ -83,6 +83,7 @@ class Follower:
 
     def begin(self, wait: Callable[[float], bool]) -> None:
         """Become the one follower of the index; `wait` as `Lease.take` wants it. Raises FollowedAlready."""
+        self._wait = wait
         self._before = self._lease.take(wait)
 
     def end(self) -> None:
@@ -211,7 +212,7 @@ class Follower:
         if known.index != self._known.index:
             self.end()
             self._lease = Lease(self._cluster, known.index)
-            self.begin(lambda _: True)
+            self.begin(self._wait)
         self._known = known
 
     def _read(self) -> None:

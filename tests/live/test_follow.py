@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from integration import attach as attaching
-from integration import jobs, lease, lines, rollcall, spaces, state, status, switch, watermarks
+from integration import jobs, lease, lines, reattach, rollcall, spaces, state, status, switch, watermarks
 from integration.cli.follow import awaited
 from integration.encoding import BatchEncoding
 from integration.engine.client import Cluster, part
@@ -425,3 +425,19 @@ def test_one_follower_an_index(cluster: Cluster, known: state.Attached, monkeypa
     before = third.take(lambda _: pytest.fail("nobody has it"))
     assert before
     assert before["uuid"] == "u"
+
+
+def test_another_follower_that_is_met_after_a_move_is_waited_for_in_pauses(
+    cluster: Cluster, known: state.Attached, settings: Settings, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower, _ = begun(cluster, known, settings)
+    follower.end()
+    pauses: list[float] = []
+    follower.begin(lambda seconds: bool(pauses.append(seconds)))
+    there = lease.Lease(cluster, "moved")
+    there._owner |= {"host": "elsewhere"}
+    there.take(lambda _: True)
+    monkeypatch.setattr(reattach, "current", lambda *_: replace(known, index="moved"))
+    with pytest.raises(FollowedAlready):
+        follower.step()
+    assert pauses == [1.0]
