@@ -62,6 +62,8 @@ def test_an_answer_that_breaks_off_is_broken_for_the_client_too(gateway: Running
 
 def test_what_follows_an_answer_unasked_reaches_no_other_client(gateway: Running, node: Node) -> None:
     poison = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison"
+    closing = GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    sent = threading.Semaphore(0)
     for late in (0.0, 0.05):
 
         def does(connection: socket.socket, _: bytes, late: float = late) -> None:
@@ -69,10 +71,14 @@ def test_what_follows_an_answer_unasked_reaches_no_other_client(gateway: Running
             if late:
                 time.sleep(late)
                 connection.sendall(poison)
+            sent.release()
 
         node.does = does
         for _ in range(5):
-            assert exchanged(gateway.port, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")).endswith(b"{}")
+            assert exchanged(gateway.port, closing).endswith(b"{}")
+            assert sent.acquire(
+                timeout=10
+            )  # what comes after the next request was sent is its answer: HTTP has no other
             time.sleep(late)
 
 
