@@ -40,6 +40,9 @@ _ROUTES: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("GET", "DELETE"), "/_search/point_in_time", "pit"),
     (("GET", "DELETE"), "/_search/point_in_time/_all", "pit"),
     (("POST",), "/_plugins/_asynchronous_search", "async_search"),
+    (("POST",), "/{index}/_plugins/_asynchronous_search", "async_search"),
+    (("POST",), "/_opendistro/_asynchronous_search", "async_search"),  # its old name
+    (("POST",), "/{index}/_opendistro/_asynchronous_search", "async_search"),
     (("GET", "DELETE"), "/_plugins/_asynchronous_search/{id}", "async_search"),
     (("POST",), "/_bulk", "bulk"),
     (("PUT",), "/_bulk", "bulk"),
@@ -78,6 +81,12 @@ _ROUTES: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("GET",), "/_nodes/{id}/info/{metric}", "nodes_http"),
 )
 
+# where the path names no index, the engine takes it from the query string (tried)
+_NAMED_IN_QUERY = {
+    "search", "msearch", "count", "validate", "rank_eval", "search_template", "msearch_template", "async_search",
+    "bulk",
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -111,6 +120,8 @@ def read(method: str, path: bytes, query: bytes = b"") -> Call | None:
             if method in methods and all(map(_fits, pattern, raw)):
                 names = dict(zip(pattern, raw, strict=True))
                 index, record = (_decoded(names[name]) if name in names else None for name in (INDEX, ID))
+                if index is None and kind in _NAMED_IN_QUERY:
+                    index = params.get("index") or None
                 return Call(kind, index, record, params)
     except ValueError:
         return None

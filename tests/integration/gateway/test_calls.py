@@ -24,6 +24,9 @@ from integration.gateway.calls import Call, read
         ("DELETE", b"/_search/scroll/abc", "clear_scroll", None, "abc"),
         ("POST", b"/books/_search/point_in_time", "pit", "books", None),
         ("POST", b"/_plugins/_asynchronous_search", "async_search", None, None),
+        ("POST", b"/books/_plugins/_asynchronous_search", "async_search", "books", None),
+        ("POST", b"/_opendistro/_asynchronous_search", "async_search", None, None),
+        ("POST", b"/books/_opendistro/_asynchronous_search", "async_search", "books", None),
         ("POST", b"/books/_doc", "doc-write", "books", None),
         ("PUT", b"/books/_doc/1", "doc-write", "books", "1"),
         ("DELETE", b"/books/_doc/1", "delete", "books", "1"),
@@ -57,6 +60,26 @@ def test_a_request_is_what_the_engine_takes_it_for(
     method: str, path: bytes, kind: str, index: str | None, record: str | None
 ) -> None:
     assert read(method, path) == Call(kind, index, record, {})
+
+
+@pytest.mark.parametrize(
+    ("path", "index"),
+    [
+        (b"/_search", "a,b*"),
+        (b"/_msearch", "a,b*"),
+        (b"/_count", "a,b*"),
+        (b"/_search/template", "a,b*"),
+        (b"/_plugins/_asynchronous_search", "a,b*"),
+        (b"/_bulk", "a,b*"),
+        (b"/books/_search", "books"),
+        (b"/_reindex", None),
+        (b"/_search/scroll", None),
+    ],
+)
+def test_an_index_may_be_named_in_the_query_string_where_the_path_names_none(path: bytes, index: str | None) -> None:
+    call = read("POST", path, b"index=a%2Cb*")
+    assert call is not None
+    assert call.index == index
 
 
 @pytest.mark.parametrize(

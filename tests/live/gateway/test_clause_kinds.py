@@ -1,0 +1,82 @@
+"""Clauses in the rarer kinds of requests and places, on a real engine."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from integration.engine.client import Cluster
+from integration.gateway.exchange import Header
+from integration.gateway.searching import Told
+from integration.settings import Settings
+from mappings.fields import StoredCodes
+from tests.live.gateway.test_clause import BM25, NAME, Gateway, card, clause, gateway, listed, stored
+
+__all__ = ["card", "gateway", "stored"]
+ASYNC = "/_plugins/_asynchronous_search"
+
+
+class WithAsynchronousSearch(Gateway):
+    """Before a cluster with the plugin, which no registry carries.
+
+    What is recorded is its envelope, as its documentation and its source (`AsynchronousSearchResponse`) have it. It
+    reads index, parameters and body by the reader of `_search`, so that runs them here.
+    """
+
+    async def ask(self, method: str, path: bytes, headers: Sequence[Header], body: bytes) -> Told:
+        if ASYNC.encode() not in path:
+            return await super().ask(method, path, headers, body)
+        told = await super().ask(method, path.replace(ASYNC.encode(), b"/_search"), headers, body)
+        envelope = {
+            "id": "FklfVlU4eFdIUTh1Q1hyM3ZnT19fUVEUd29KLWZYUUI3TzRpdU5wMjRYOHgAAAAAAAAABg==", "state": "SUCCEEDED",
+            "start_time_in_millis": 1599833301297, "expiration_time_in_millis": 1600265301297,
+            "response": json.loads(told.body),
+        }  # fmt: skip
+        return Told(told.status, [(b"content-type", b"application/json; charset=UTF-8")], json.dumps(envelope).encode())
+
+
+@pytest.mark.parametrize("path", [f"{ASYNC}?index={NAME}", f"/{NAME}{ASYNC}"])
+def test_an_asynchronous_search_is_rewritten_and_its_envelope_stays(
+    cluster: Cluster, settings: Settings, gateway: Gateway, stored: dict[str, StoredCodes], path: str
+) -> None:
+    body = {"query": clause(k=5, query=BM25), "size": 50}
+    answer = WithAsynchronousSearch(cluster, settings).search(body, path)
+    assert (answer["id"][:4], answer["state"]) == ("Fklf", "SUCCEEDED")
+    expected = gateway.search(body)
+    assert listed(answer["response"]) == listed(expected)
+    assert len(listed(expected)) > 5
+    told = [hit["fields"]["crosshatch"][0] for hit in answer["response"]["hits"]["hits"]]
+    assert [one["distance"] for one in told] == [
+        hit["fields"]["crosshatch"][0]["distance"] for hit in expected["hits"]["hits"]
+    ]
+    assert all("matched_queries" not in hit for hit in answer["response"]["hits"]["hits"])
+
+
+def test_an_index_in_the_query_string_is_the_index(gateway: Gateway, cluster: Cluster) -> None:
+    """Candidates of another index would take the place of this one's."""
+    answer = gateway.search({"query": clause(k=7)}, f"/_search?index={NAME}")
+    assert listed(answer) == listed(gateway.search({"query": clause(k=7)}))
+    assert all(path.startswith((f"/{NAME}/_search", f"/_search?index={NAME}")) for path, *_ in gateway.sent)
+    assert gateway.search({"query": clause(k=7)}, f"/_count?index={NAME}")["count"] == 7
+
+
+def test_words_are_marked_by_a_clause_of_the_highlight(gateway: Gateway) -> None:
+    marks: Any = {"fields": {"title": {}}, "highlight_query": clause(query={"match": {"title": "cat"}})}
+    hits = gateway.search({"query": {"match": {"title": "cat sea"}}, "highlight": marks, "size": 50})["hits"]["hits"]
+    marked = [text for hit in hits for text in hit.get("highlight", {}).get("title", ())]
+    assert any("<em>cat</em>" in text for text in marked)
+    assert not any("<em>sea</em>" in text for text in marked)
+    of_a_field = {"fields": {"title": {"highlight_query": clause(query={"match": {"title": "sea"}})}}}
+    hits = gateway.search({"query": clause(k=3, query=BM25), "highlight": of_a_field, "size": 50})["hits"]["hits"]
+    marked = [text for hit in hits for text in hit.get("highlight", {}).get("title", ())]
+    assert any("<em>sea</em>" in text for text in marked)
+    assert not any("<em>cat</em>" in text for text in marked)
+
+
+def test_where_the_setting_says_so_a_search_without_a_code_fails(cluster: Cluster, settings: Settings) -> None:
+    strict = Gateway(cluster, settings.model_copy(update={"without_code": "fail"}))
+    body = {"query": {"crosshatch": {"text": "nobody answers", "query": BM25}}}
+    exchange = strict.send("POST", f"/{NAME}/_search", body)
+    assert (exchange.status, json.loads(exchange.answer)["error"]["reason"]) == (503, "no worker answers")
+    assert strict.search({"query": clause(k=2)})["hits"]["total"]["value"] == 2
