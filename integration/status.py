@@ -29,7 +29,7 @@ def of_index(cluster: Cluster, known: state.Attached) -> dict[str, Any]:
         "index": known.index,
         "uuid": known.uuid,
         "documents": _count(cluster, known.index, {"match_all": {}}),
-        "encoded": {name: _with_part(cluster, known, name) for name in PARTS},
+        "encoded": {name: _with_part(cluster, known, name, known.index) for name in PARTS},
         "stale": stale,
         "failed": counted["failed"],
         "partial": counted["partial"],
@@ -41,16 +41,19 @@ def of_index(cluster: Cluster, known: state.Attached) -> dict[str, Any]:
     }
 
 
-def brief(cluster: Cluster, known: state.Attached, caller: Cluster) -> dict[str, Any]:
-    """The same without `stale` and `lag_s`, so that no document is read; counts are what `caller` may see."""
-    documents = _count(caller, known.index, {"match_all": {}})  # first: it refuses whoever may not read the index
+def brief(cluster: Cluster, known: state.Attached, caller: Cluster, name: str) -> dict[str, Any]:
+    """The same without `stale` and `lag_s`, so that no document is read.
+
+    Counts are what `caller` sees under `name`, which may be an alias that does not show every record.
+    """
+    documents = _count(caller, name, {"match_all": {}})  # first: it refuses whoever may not read the index
     kept = lease.stored(cluster, known.index)
     off = switch.is_off(cluster, known.index)
     return {
         "index": known.index,
         "uuid": known.uuid,
         "documents": documents,
-        "encoded": {name: _with_part(caller, known, name) for name in PARTS},
+        "encoded": {each: _with_part(caller, known, each, name) for each in PARTS},
         **problems.counts(cluster, known),
         "space": known.space,
         "bundle": {"name": known.bundle.name, "bits": known.bundle.bits, "digest": known.bundle.digest},
@@ -93,8 +96,8 @@ def _moment(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat("T", "seconds")
 
 
-def _with_part(cluster: Cluster, known: state.Attached, name: str) -> int:
-    return _count(cluster, known.index, {"exists": {"field": field_name(known.space, name)}})
+def _with_part(cluster: Cluster, known: state.Attached, name: str, index: str) -> int:
+    return _count(cluster, index, {"exists": {"field": field_name(known.space, name)}})
 
 
 def _count(cluster: Cluster, index: str, query: dict[str, Any]) -> int:

@@ -18,7 +18,7 @@ from typing import Any
 from encoders import catalogue
 from encoders.api import Item
 from integration import state, status
-from integration.engine.client import Cluster
+from integration.engine.client import Cluster, part
 from integration.gateway import questions
 from integration.gateway.exchange import Exchange
 from integration.gateway.uploads import Uploads
@@ -135,25 +135,27 @@ class Own:
 
     def _encoded(self, caller: Cluster, raw: bytes, _: str) -> Any:
         asked = questions.read(questions.Encoded, raw)
+        known = self._attached(caller, asked.index) if asked.index is not None else None
         picture = asked.image.read(self._settings, self.uploads) if asked.image else None
-        if asked.index is not None:
-            known = state.attached(self._ours, asked.index)
+        if known is not None:
             bundle, space = known.bundle, known.space
         else:
             card = self._find(self._settings.encoder, data=self._settings.data)
             bundle, space = state.Bundle(self._settings.encoder, card.name, card.bits, card.digest), card.space
         item = Item(asked.text, () if picture is None else (picture,))
         codes = self._encode(item, bundle, self._settings, self._broker).codes
-        told = {part: {"base64": code.base64(), "hex": code.packed.hex()} for part, code in codes.items()}
+        told = {name: {"base64": code.base64(), "hex": code.packed.hex()} for name, code in codes.items()}
         return {"bits": bundle.bits, "space": space, "codes": told}
 
     def _searched(self, caller: Cluster, raw: bytes, _: str) -> Any:
         asked = questions.read(questions.Searched, raw)
+        self._attached(caller, asked.index)
         request = asked.request(self._settings, self.uploads)
         return self._searcher(caller).search(asked.index, request).listed(explain=asked.explain)
 
     def _similar(self, caller: Cluster, raw: bytes, _: str) -> Any:
         asked = questions.read(questions.Similar, raw)
+        self._attached(caller, asked.index)
         return self._searcher(caller).search(asked.index, asked.request()).listed(explain=asked.explain)
 
     def _searcher(self, caller: Cluster) -> Searcher:
@@ -165,7 +167,13 @@ class Own:
         return {"upload": self.uploads.put(raw)}
 
     def _status(self, caller: Cluster, _: bytes, index: str) -> Any:
-        return status.brief(self._ours, state.attached(self._ours, index), caller)
+        return status.brief(self._ours, self._attached(caller, index), caller, index)
+
+    def _attached(self, caller: Cluster, index: str) -> state.Attached:
+        """What is known of an index, once the cluster has let the caller search it: nothing is told to others."""
+        nothing = {"query": {"match_none": {}}, "size": 0, "track_total_hits": False}
+        caller.request("POST", f"/{part(index)}/_search", params={"filter_path": "took"}, body=nothing)
+        return state.attached(self._ours, index)
 
     def _metrics(self, _: Cluster, __: bytes, ___: str) -> str:
         lines = []

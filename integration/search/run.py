@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from encoders import catalogue
@@ -70,11 +70,14 @@ class Searcher:
         """Everything of a search but its requests: what is searched, the query's codes, the plan."""
         known = state.attached(self.cluster, index)
         target = target_of(known, self.find(known.bundle.reference, data=self.settings.data))
-        filters = clauses(request.filters, _properties(self._reader, known.index) if request.filters else {})
-        codes, by = self._codes_of(known, request)
+        target = replace(target, index=index)  # as it was asked: an alias may hold a filter
+        filters = clauses(request.filters, _properties(self._reader, index) if request.filters else {})
+        codes, by = self._codes_of(known, request, index)
         return Prepared(plan(request, target, codes, filters), target.title, by)
 
-    def _codes_of(self, known: state.Attached, request: SearchRequest) -> tuple[list[tuple[str, HashCode]], str]:
+    def _codes_of(
+        self, known: state.Attached, request: SearchRequest, index: str
+    ) -> tuple[list[tuple[str, HashCode]], str]:
         """(query part, code) of everything that is asked for, and who encoded it."""
         codes: list[tuple[str, HashCode]] = []
         by = "record"
@@ -84,7 +87,7 @@ class Searcher:
             codes += [(name, answer.codes[name]) for name in PARTS if name in answer.codes]
             by = answer.by
         if request.like is not None:
-            codes += _codes_of_record(self._reader, known, request.like)
+            codes += _codes_of_record(self._reader, known, index, request.like)
         return codes, by
 
 
@@ -124,13 +127,16 @@ def target_of(known: state.Attached, card: BundleCard) -> Target:
     )
 
 
-def _codes_of_record(cluster: Cluster, known: state.Attached, record: str) -> list[tuple[str, HashCode]]:
-    """The stored codes of a record, found by search and not by GET, since the caller may not know its routing."""
+def _codes_of_record(cluster: Cluster, known: state.Attached, index: str, record: str) -> list[tuple[str, HashCode]]:
+    """The stored codes of a record, found by search and not by GET, since the caller may not know its routing.
+
+    `index` is the name that was asked for, which may be an alias that does not show every record.
+    """
     field = f"{OBJECT}.{known.space}"
     body = {"query": {"ids": {"values": [record]}}, "_source": [field], "size": 1}
-    found = cluster.request("POST", f"/{part(known.index)}/_search", body=body)["hits"]["hits"]
+    found = cluster.request("POST", f"/{part(index)}/_search", body=body)["hits"]["hits"]
     if not found:
-        raise RequestError(f"index {known.index} has no record {record!r}; give the id of one that it holds")
+        raise RequestError(f"index {index} has no record {record!r}; give the id of one that it holds")
     return codes_in(found[0].get("_source", {}), known, record)
 
 
@@ -156,7 +162,8 @@ def codes_in(source: Mapping[str, Any], known: state.Attached, record: str) -> l
 
 def _properties(cluster: Cluster, index: str) -> Mapping[str, Any]:
     answer = cluster.request("GET", f"/{part(index)}/_mapping")
-    properties: Mapping[str, Any] = answer[index]["mappings"].get("properties", {})
+    [held] = answer.values()
+    properties: Mapping[str, Any] = held["mappings"].get("properties", {})
     return properties
 
 

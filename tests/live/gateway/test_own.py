@@ -16,7 +16,7 @@ import pytest
 from encoders.api import Item
 from integration import permissions, state
 from integration.encoding import BatchEncoding
-from integration.engine.client import Cluster
+from integration.engine.client import Cluster, part
 from integration.engine.services import Services
 from integration.gateway.own import Own
 from integration.jobs import Job
@@ -224,3 +224,43 @@ def test_what_is_not_there_and_what_is_too_large_is_refused(ask: Ask) -> None:
     assert ask("POST", "search", {"index": "no-such-index", "text": "x"})[0] == 404
     assert ask("POST", "upload", b"x" * 300_000)[0] == 413
     assert ask("POST", "upload", b"x" * 120_000)[0] == 400
+
+
+@pytest.fixture
+def shown(cluster: Cluster, encoded: state.Attached) -> Iterator[str]:
+    """An alias that hides the records 0 to 4, and those that nobody encoded."""
+    only = {"ids": {"values": [str(n) for n in range(5, 10)]}}
+    add: dict[str, Any] = {"index": encoded.index, "alias": "shown-books", "filter": only}
+    cluster.request("POST", "/_aliases", body={"actions": [{"add": add}]})
+    yield "shown-books"
+    del add["filter"]
+    cluster.request("POST", "/_aliases", body={"actions": [{"remove": add}]})
+
+
+def test_an_alias_that_hides_records_hides_them_here(ask: Ask, shown: str) -> None:
+    asked = {"index": shown, "text": "book 3", "size": 30, "filters": {}}
+    found = ask("POST", "search", asked)[1]
+    assert (found["total"], {hit["id"] for hit in found["hits"]}) == (5, {"5", "6", "7", "8", "9"})
+    alike = ask("POST", "similar", {"index": shown, "id": "5", "size": 30})[1]
+    assert {hit["id"] for hit in alike["hits"]} == {"6", "7", "8", "9"}
+    status, refused = ask("POST", "similar", {"index": shown, "id": "3"})
+    assert (status, refused["error"]["type"]) == (400, "crosshatch_request_error")
+    assert "no record" in refused["error"]["reason"]
+    told = ask("GET", f"status/{shown}")[1]
+    assert (told["documents"], told["encoded"]["text"]) == (5, 5)
+
+
+@pytest.mark.parametrize("path", ["search", "similar", "encode", "status"])
+def test_who_may_not_search_learns_nothing_of_an_index(
+    ask: Ask, door: Door, encoded: state.Attached, path: str
+) -> None:
+    """The same answer for an index that is attached, one that is not, and one that is not there."""
+    told = set()
+    for index in (encoded.index, "*", ".crosshatch-state", "not-there"):
+        body = {"index": index, "text": "x"} if path != "similar" else {"index": index, "id": "1"}
+        asked = ("GET", f"status/{index}", None) if path == "status" else ("POST", path, body)
+        status, answer = ask(*asked, account=None, policy="open")
+        told.add((status, json.dumps(answer).replace(part(index), "INDEX")))
+    assert len(told) == 1
+    assert {status for status, _ in told} == {401}
+    assert not any(who == OURS for who, _, _ in door.asked)
