@@ -11,16 +11,16 @@ from integration.gateway.annotating import annotated, annotated_each
 from integration.gateway.calls import Call
 from integration.gateway.exchange import Exchange, Header
 from integration.gateway.positions import NAME, find
-from integration.gateway.refusals import refusal
+from integration.gateway.refusals import JSON, refusal
 from integration.gateway.searching import NOT_PASSED, SCORES, Native, Refused, Searching, Told, Where
 from integration.gateway.trees import Unreadable
 from mappings.errors import CrosshatchError, RequestError
 
 DEGRADED = b"x-crosshatch-degraded"
-_JSON = [(b"content-type", b"application/json; charset=UTF-8")]
 _SINGLE = (
     "search", "async_search", "count", "validate", "explain", "rank_eval",
     "delete_by_query", "update_by_query", "reindex", "aliases", "index-create",
+    "index-change", "index-template",
 )  # fmt: skip
 _PAGED = ("scroll",)  # later pages come without us, so nothing is in them that we would have to take out
 
@@ -53,7 +53,7 @@ class ClauseRequests:
             return refused.told
         except CrosshatchError as error:
             status, body = refusal(error)
-            return Told(status, _JSON, body)
+            return Told(status, JSON, body)
 
     async def _single(self, exchange: Exchange) -> Told | None:
         call = exchange.call

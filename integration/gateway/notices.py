@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from integration.gateway import writes
+from integration.gateway import percolators, writes
 from integration.gateway.calls import Call
 from integration.gateway.exchange import Answer, Exchange, Header
 from integration.gateway.noticed import Noticed
@@ -76,9 +76,11 @@ class Notices:
         """Pass a write on, and keep a copy of its answer where it succeeded."""
         if writes.is_ours(exchange.call):
             return False
+        document = await percolators.document(exchange)
         answer = await exchange.pass_on()
         if not 200 <= answer.status < 300:
-            await answer.relay()
+            if document is None or not await percolators.refused(exchange, answer, document):
+                await answer.relay()
             return True
         copy = _Copy(0 if exchange.call.kind in writes.INDICES | writes.UNNAMED else MOST_ANSWER)
         exchange.after(lambda: self._keep(exchange.call, answer, copy))

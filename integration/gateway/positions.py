@@ -13,6 +13,7 @@ Path = tuple[str | int, ...]
 # `top`: the body's query, or `should` of bool queries up to it; `highlight`: nothing is found by it, words are marked
 Role = Literal["top", "inside", "highlight", "refused"]
 SEARCHES = ("search", "msearch", "async_search")
+STORED = ("doc-write", "create", "update")  # documents, which hold queries where their index has percolators
 _QUERIES = ("count", "validate", "explain")
 _WRITES = ("delete_by_query", "update_by_query")
 
@@ -68,17 +69,29 @@ def _places(tree: dict[str, Any], kind: str) -> Iterator[Place]:
     elif kind == "rank_eval":
         for at, request in _items(tree.get("requests")):
             yield from _search(_member(request, "request"), ("requests", at, "request"))
-    elif kind in ("aliases", "index-create"):
-        yield from _aliases(tree)
+    elif kind in ("aliases", "index-create", "index-change"):
+        yield from _aliases(tree, ())
+    elif kind == "index-template":
+        yield from _aliases(tree, ())
+        yield from _aliases(_member(tree, "template"), ("template",))
+    elif kind in STORED:
+        yield from _stored(tree, ())
 
 
-def _aliases(tree: dict[str, Any]) -> Iterator[Place]:
-    yield from _query(tree.get("filter"), ("filter",), "refused")
+def _aliases(tree: dict[str, Any], path: Path) -> Iterator[Place]:
+    yield from _query(tree.get("filter"), (*path, "filter"), "refused")
     for at, action in _items(tree.get("actions")):
-        yield from _query(_member(action, "add").get("filter"), ("actions", at, "add", "filter"), "refused")
+        yield from _query(_member(action, "add").get("filter"), (*path, "actions", at, "add", "filter"), "refused")
     for name, alias in _member(tree, "aliases").items():
         if isinstance(alias, dict):
-            yield from _query(alias.get("filter"), ("aliases", name, "filter"), "refused")
+            yield from _query(alias.get("filter"), (*path, "aliases", name, "filter"), "refused")
+
+
+def _stored(tree: Any, path: Path) -> Iterator[Place]:
+    """Where a document may hold a clause as a stored query: which of its fields hold queries, its mapping knows."""
+    if isinstance(tree, dict):
+        for name, value in tree.items():
+            yield from list(_query(value, (*path, name), "refused")) or _stored(value, (*path, name))
 
 
 def _search(tree: dict[str, Any], path: Path) -> Iterator[Place]:

@@ -3,7 +3,10 @@
 import json
 from typing import Any
 
+from integration.gateway.exchange import Header
 from mappings.errors import CrosshatchError
+
+JSON: list[Header] = [(b"content-type", b"application/json; charset=UTF-8")]
 
 
 def refusal(error: CrosshatchError) -> tuple[int, bytes]:

@@ -92,6 +92,11 @@ def test_the_top_and_should_up_to_it_may_choose_their_hits() -> None:
         ("aliases", {"actions": [{"remove": {}}, {"add": {"filter": C}}]}, "actions[1].add.filter"),
         ("aliases", {"filter": C}, "filter"),
         ("index-create", {"aliases": {"a": {"filter": C}}}, "aliases.a.filter"),
+        ("index-change", {"aliases": {"a": {"filter": C}}}, "aliases.a.filter"),
+        ("index-template", {"aliases": {"a": {"filter": C}}}, "aliases.a.filter"),
+        ("index-template", {"template": {"aliases": {"a": {"filter": C}}}}, "template.aliases.a.filter"),
+        ("doc-write", {"crosshatch": {"s": {}}, "query": {"bool": {"must": [C]}}}, "query.bool.must[0]"),
+        ("update", {"doc": {"alert": {"query": C}}}, "doc.alert.query"),
     ],
 )
 def test_what_stores_or_writes_its_query_is_told_apart(kind: str, body: dict[str, Any], where: str) -> None:

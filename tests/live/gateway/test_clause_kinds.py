@@ -80,3 +80,24 @@ def test_where_the_setting_says_so_a_search_without_a_code_fails(cluster: Cluste
     exchange = strict.send("POST", f"/{NAME}/_search", body)
     assert (exchange.status, json.loads(exchange.answer)["error"]["reason"]) == (503, "no worker answers")
     assert strict.search({"query": clause(k=2)})["hits"]["total"]["value"] == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "place"),
+    [
+        (
+            "PUT",
+            "/_index_template/t",
+            {"template": {"aliases": {"a": {"filter": clause()}}}},
+            "template.aliases.a.filter",
+        ),
+        ("POST", f"/{NAME}-write/_rollover", {"aliases": {"a": {"filter": clause()}}}, "aliases.a.filter"),
+    ],
+)
+def test_filters_of_aliases_that_come_later_are_refused(
+    gateway: Gateway, method: str, path: str, body: Any, place: str
+) -> None:
+    exchange = gateway.send(method, path, body)
+    assert exchange.status == 400
+    assert json.loads(exchange.answer)["error"]["reason"].startswith(f"[{place}.crosshatch] ")
+    assert gateway.sent == []

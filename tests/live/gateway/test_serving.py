@@ -83,6 +83,20 @@ def test_a_multi_search_holds_both_kinds(gateway: str, stored: dict[str, StoredC
     assert [len(one["hits"]["hits"]) for one in answer["responses"]] == [2, 1]
 
 
+def test_a_clause_that_a_percolator_would_store_is_refused_and_others_are_stored(gateway: str) -> None:
+    properties = {"query": {"type": "percolator"}, "title": {"type": "text"}}
+    httpx.put(f"{gateway}/test-percolator", json={"mappings": {"properties": properties}}).raise_for_status()
+    try:
+        clause = {"query": {"bool": {"must": [{"crosshatch": {"text": "cats"}}]}}}
+        refused = httpx.put(f"{gateway}/test-percolator/_doc/1", json=clause)
+        assert refused.status_code == 400
+        assert refused.json()["error"]["reason"].startswith("[query.bool.must[0].crosshatch] ")
+        stored = httpx.put(f"{gateway}/test-percolator/_doc/2", json={"query": {"match": {"title": "crosshatch"}}})
+        assert stored.status_code == 201
+    finally:
+        httpx.delete(f"{gateway}/test-percolator")
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl, as the README's reader does")
 def test_the_readme_searches_through_the_gateway(gateway: str, stored: dict[str, StoredCodes]) -> None:
     block = re.search(r"^    (curl -s localhost:9280.*?)^$", README.read_text("utf-8"), re.DOTALL | re.MULTILINE)
