@@ -3,12 +3,13 @@
 JSON is opened no further than to the hits: documents stay the bytes that the engine sent.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from integration.gateway import bodies
-from integration.gateway.rewriting import WORDS
+from integration.gateway.rewriting import WORDS, Share
 from integration.search.plan import BEST
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -33,19 +34,22 @@ def annotated(answer: bytes, headers: bodies.Headers, *, scores: bool) -> bytes:
         return answer
 
 
-def annotated_each(answer: bytes, which: set[int]) -> bytes:
-    """The same for the answers of a multi-search of these numbers, which tell no scores of named queries."""
+def annotated_each(answer: bytes, which: Mapping[int, Share | None]) -> bytes:
+    """The same for the answers of a multi-search of these numbers, which tell no scores of named queries.
+
+    Each with how that of its BM25 side is worked out, None where it cannot be.
+    """
     try:
         whole = _OBJECT.decode(answer)
         each: list[Any] = list(_LIST.decode(whole["responses"]))
-        for at in which:
-            each[at] = _response(_OBJECT.decode(each[at]), None)
+        for at, share in which.items():
+            each[at] = _response(_OBJECT.decode(each[at]), share)
         return msgspec.json.encode({**whole, "responses": each})
     except (msgspec.DecodeError, LookupError):  # filtered by the caller
         return answer
 
 
-def _response(answer: dict[str, Any], scores: bool | None) -> dict[str, Any]:
+def _response(answer: dict[str, Any], scores: bool | Share | None) -> dict[str, Any]:
     if "hits" not in answer:
         return answer
     outer: dict[str, Any] = dict(_OBJECT.decode(answer["hits"]))
@@ -54,7 +58,7 @@ def _response(answer: dict[str, Any], scores: bool | None) -> dict[str, Any]:
     return {**answer, "hits": outer}
 
 
-def _opened(hit: dict[str, Any], scores: bool | None) -> dict[str, Any]:
+def _opened(hit: dict[str, Any], scores: bool | Share | None) -> dict[str, Any]:
     if "matched_queries" in hit:
         hit["matched_queries"] = msgspec.json.decode(hit["matched_queries"])
     fields: dict[str, Any] = dict(_OBJECT.decode(hit["fields"])) if "fields" in hit else {}
@@ -70,16 +74,25 @@ def _tree(answer: Any, scores: bool) -> Any:
     return answer
 
 
-def _explained(hit: dict[str, Any], scores: bool | None) -> dict[str, Any]:
-    """`scores` None: nothing in it is of ours, and the score of the BM25 side is not known."""
+def _explained(hit: dict[str, Any], scores: bool | Share | None) -> dict[str, Any]:
+    """`scores` None: nothing in it is of ours, and the score of the BM25 side is not known; a share works it out."""
     fields = hit.get("fields") or {}
     best = next(iter(fields.get(BEST) or ()), None) or _NO_CODE
     if scores is None:
         return {**hit, "fields": {**fields, BEST: [best]}}
     named = hit.pop("matched_queries", None) or {}
     bm25 = named.get(WORDS) if isinstance(named, dict) else None
+    if isinstance(scores, Share):
+        bm25, scores = _worked_out(hit, scores, best) if WORDS in named else None, False
     others = [name for name in named if name != WORDS]
     if others:
         hit["matched_queries"] = {name: named[name] for name in others} if scores else others
     hit["fields"] = {**fields, BEST: [{**best, "bm25": bm25}]}
     return hit
+
+
+def _worked_out(hit: dict[str, Any], share: Share, best: Mapping[str, Any]) -> float | None:
+    score = hit.get("_score")
+    if isinstance(score, msgspec.Raw):
+        score = msgspec.json.decode(score)
+    return None if score is None else share.bm25(score, best["similarity"] or 0.0)

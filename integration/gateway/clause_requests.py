@@ -69,7 +69,9 @@ class ClauseRequests:
         if body is None:
             return None
         paged = call.kind == "async_search" or any(name in call.params for name in _PAGED)
-        native = await self.searching.native(body.tree, call.kind, _where(call, headers), named=not paged)
+        native = await self.searching.native(
+            body.tree, call.kind, _where(call, headers), named=not paged and not _filtered(call)
+        )
         if native is None:
             return None
         told = await self._sent(exchange.method, _scored(path, native), headers, body.encode(native.tree))
@@ -92,7 +94,8 @@ class ClauseRequests:
             return None
         said = bodies.decode(rendered.body, rendered.headers)
         tree = said.tree.get("template_output") if said is not None else None
-        native = await self.searching.native(tree, "search", _where(call, exchange.headers)) if tree else None
+        where, named = _where(call, exchange.headers), not _filtered(call)
+        native = await self.searching.native(tree, "search", where, named=named) if tree else None
         if native is None:
             return None
         more = {name: body.tree[name] for name in ("explain", "profile") if name in body.tree}
@@ -103,7 +106,7 @@ class ClauseRequests:
     async def _several(self, exchange: Exchange) -> Told | None:
         """Searches of a multi-search are rewritten each where it stands; the lines of all others stay their bytes.
 
-        The engine tells no scores of named queries here, so no hit tells that of its BM25 side.
+        The engine tells no scores of named queries here: those of BM25 sides are worked out.
         """
         raw = await exchange.body(bodies.LIMIT)
         found = bodies.unpacked(raw, exchange.headers) if raw else None
@@ -119,7 +122,7 @@ class ClauseRequests:
                 if not find(tree, "msearch"):
                     continue
                 where = _line_where(lines.lines[at].tree() or {}, exchange)
-                changed[at + 1] = await self._numbered(at // 2, tree, where)
+                changed[at + 1] = await self._numbered(at // 2, tree, where, named=not _filtered(exchange.call))
         except Unreadable:
             return None
         if not changed:
@@ -128,14 +131,14 @@ class ClauseRequests:
         told = await self._sent(exchange.method, exchange.raw_path, exchange.headers, body)
         for native in changed.values():
             told = _marked(told, native)
-        if told.status != 200 or "filter_path" in exchange.call.params:
+        if told.status != 200 or _filtered(exchange.call):
             return told
-        explaining = {at // 2 for at, native in changed.items() if native.explains}
+        explaining = {at // 2: native.share for at, native in changed.items() if native.explains}
         return Told(told.status, told.headers, annotated_each(told.body, explaining))
 
-    async def _numbered(self, number: int, tree: Any, where: Where) -> Native:
+    async def _numbered(self, number: int, tree: Any, where: Where, *, named: bool) -> Native:
         try:
-            native = await self.searching.native(tree, "msearch", where, named=False)
+            native = await self.searching.native(tree, "msearch", where, named=named)
         except RequestError as error:
             raise RequestError(f"search {number} of the request: {error}") from error
         if native is None:
@@ -158,11 +161,16 @@ def _decoded(raw: bytes, headers: Sequence[Header]) -> bodies.Body | None:
 
 def _finished(told: Told, native: Native, call: Call, tree: Any) -> Told:
     told = _marked(told, native)
-    if told.status != 200 or not native.explains or "filter_path" in call.params:
+    if told.status != 200 or not native.explains or _filtered(call):
         return told
     asked = call.params.get(SCORES)
     scores = bool(tree.get(SCORES)) if asked is None else asked in ("", "true")
     return Told(told.status, told.headers, annotated(told.body, told.headers, scores=scores))
+
+
+def _filtered(call: Call) -> bool:
+    """Whether hits come as the caller wants them: then nothing is added to them, and nothing must be taken out."""
+    return "filter_path" in call.params
 
 
 def _marked(told: Told, native: Native) -> Told:

@@ -11,6 +11,7 @@ from typing import Any
 
 from integration.gateway.clause import Clause
 from integration.gateway.positions import NAME, Path, Place
+from integration.search.hits import worked_out
 from integration.search.plan import BEST, ORDER, Target, pairs_of
 from mappings.code import HashCode
 from mappings.errors import RequestError
@@ -42,6 +43,19 @@ class Side:
     def chosen(self) -> bool:
         """Whether its hits by code are chosen first, by a request of their own."""
         return self.place.role == "top"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How the BM25 score of a hit is worked out where the engine does not tell it: the clause alone ranks."""
+
+    weight: float
+    saturation: float
+    boost: float
+
+    def bm25(self, score: float, similarity: float) -> float | None:
+        """Of a hit that the words match, from its score and the similarity of its best pair."""
+        return worked_out(score / self.boost, similarity, weight=self.weight, saturation=self.saturation)
 
 
 def side(place: Place, clause: Clause, targets: Sequence[Target], codes: Mapping[str, Coded]) -> Side:
@@ -139,6 +153,18 @@ def native(one: Side, found: Found = (), name: str | None = None) -> Body:
     return {"script_score": score}
 
 
+def share(tree: Body, one: Side) -> Share | None:
+    """None where something else has a say in a hit's score, or the words have none."""
+    if one.place.role != "top" or one.weight == 1 or not one.clause.boost or {"rescore", "indices_boost"} & set(tree):
+        return None
+    node: Any = tree
+    for step in one.place.path:
+        if step == "should" and (len([*_listed(node.get("must")), *_listed(node[step])]) > 1 or "boost" in node):
+            return None
+        node = node[step]
+    return Share(one.weight, one.saturation, float(one.clause.boost))
+
+
 def by_words(tree: Body, places: Iterable[tuple[Place, Clause]]) -> Body:
     """`tree` with each clause replaced by its BM25 side: what is left where no code can be had."""
     for place, clause in places:
@@ -202,4 +228,16 @@ def _listed(node: Any) -> list[Body]:
     return [] if node is None else list(node) if isinstance(node, list) else [node]
 
 
-__all__ = ["NAME", "Side", "by_words", "candidates", "explained", "native", "replaced", "rewritten", "side"]
+__all__ = [
+    "NAME",
+    "Share",
+    "Side",
+    "by_words",
+    "candidates",
+    "explained",
+    "native",
+    "replaced",
+    "rewritten",
+    "share",
+    "side",
+]

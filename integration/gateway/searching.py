@@ -15,7 +15,18 @@ from integration.gateway.clause import Clause, read
 from integration.gateway.exchange import Header
 from integration.gateway.positions import SEARCHES, Path, Place, find
 from integration.gateway.querycodes import QueryCodes
-from integration.gateway.rewriting import Body, Coded, Side, by_words, candidates, explained, rewritten, side
+from integration.gateway.rewriting import (
+    Body,
+    Coded,
+    Share,
+    Side,
+    by_words,
+    candidates,
+    explained,
+    rewritten,
+    share,
+    side,
+)
 from integration.gateway.uploads import Uploads
 from integration.pictures import PictureReference, fetch, read_base64
 from integration.search.run import codes_in
@@ -67,12 +78,14 @@ class Where:
 class Native:
     """A body that the engine understands. `degraded`: why it has no code.
 
-    `explains`: its hits tell their best pair; `named`: the BM25 side has a name, under which they tell its score too.
+    `explains`: its hits tell their best pair; `named`: the BM25 side has a name, under which they tell its score too;
+    `share`: they tell that it matched, and its score is worked out.
     """
 
     tree: Body
     explains: bool = False
     named: bool = False
+    share: Share | None = None
     degraded: str | None = None
 
 
@@ -117,13 +130,16 @@ class Searching:
         first = next((one for one in sides if one.place.path[:1] == ("query",)), None)
         shown = first if kind in SEARCHES else None
         told = shown if named and shown is not None and shown.clause.query is not None else None
+        worked_out = share(tree, told) if told is not None and kind == "msearch" else None
+        if kind == "msearch" and worked_out is None:
+            told = None
         by_path: dict[Path, list[tuple[str, str]]] = {
             one.place.path: hits for one, hits in zip(chosen, found, strict=True)
         }
         tree = rewritten(tree, chosen, by_path, told)
         if shown is None:
             return Native(tree)
-        return Native(explained(tree, shown, where.params), explains=True, named=told is not None)
+        return Native(explained(tree, shown, where.params), explains=True, named=told is not None, share=worked_out)
 
     async def _reached(self, tree: Body, where: Where) -> list[Attachment]:
         point = tree.get("pit")

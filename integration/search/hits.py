@@ -102,10 +102,15 @@ def _bm25(raw: Mapping[str, Any], plan: SearchPlan, similarity: float) -> float 
         return float(named[WORDS])
     if plan.scored_here:
         return float(raw["_score"])
-    if plan.weight == 1:
+    return worked_out(float(raw["_score"]), similarity, weight=plan.weight, saturation=plan.saturation)
+
+
+def worked_out(score: float, similarity: float, *, weight: float, saturation: float) -> float | None:
+    """The BM25 score that a hit's score leaves, as exact as single precision is; None where it has no weight."""
+    if weight == 1:
         return None
-    share = (float(raw["_score"]) - plan.weight * similarity) / (1 - plan.weight)
-    return plan.saturation * share / (1 - share) if 0 < share < 1 else 0.0
+    share = (score - weight * similarity) / (1 - weight)
+    return saturation * share / (1 - share) if 0 < share < 1 else 0.0
 
 
 def title_of(source: Mapping[str, Any], field: str | None) -> str | None:

@@ -2,8 +2,11 @@
 
 import json
 
+import pytest
+
 from integration.gateway.annotating import annotated, annotated_each
 from integration.gateway.cbor import dumps, loads
+from integration.gateway.rewriting import Share
 
 JSON = [(b"content-type", b"application/json; charset=UTF-8")]
 BEST = '{"distance":3,"part":"image","picture":1,"similarity":0.9}'
@@ -43,6 +46,23 @@ def test_what_is_no_answer_of_hits_stays_as_it_is() -> None:
 
 def test_of_a_multi_search_only_ours_are_opened() -> None:
     whole = b'{"took":1,"responses":[{"hits" : {"hits" : [{"_id":"9"}]}},' + ANSWER + b"]}"
-    out = annotated_each(whole, {1})
+    out = annotated_each(whole, {1: None})
     assert b'{"hits" : {"hits" : [{"_id":"9"}]}}' in out
     assert json.loads(out)["responses"][1]["hits"]["hits"][0]["fields"]["crosshatch"] == [json.loads(BEST)]
+
+
+def test_of_a_multi_search_the_bm25_score_is_worked_out_where_the_words_match() -> None:
+    """0.5 * (0.25 * 4 / (4 + 12) + 0.75 * 0.9): BM25 4, similarity 0.9, boost 0.5."""
+    hits = (
+        f'{{"_id":"1","_score":0.36875,"fields":{{"crosshatch":[{BEST}]}},"matched_queries":["own","crosshatch:bm25"]}}'
+        f',{{"_id":"2","_score":0.3375,"fields":{{"crosshatch":[{BEST}]}}}},{{"_id":"3","_score":null,'
+        '"matched_queries":["crosshatch:bm25"]}'
+    )
+    whole = f'{{"responses":[{{"hits":{{"hits":[{hits}]}}}}]}}'.encode()
+    out = json.loads(annotated_each(whole, {0: Share(weight=0.75, saturation=12, boost=0.5)}))
+    first, second, third = out["responses"][0]["hits"]["hits"]
+    assert first["fields"]["crosshatch"] == [{**json.loads(BEST), "bm25": pytest.approx(4.0)}]
+    assert first["matched_queries"] == ["own"]
+    assert second["fields"]["crosshatch"] == [{**json.loads(BEST), "bm25": None}]
+    assert third == {"_id": "3", "_score": None, "fields": {"crosshatch": [third["fields"]["crosshatch"][0]]}}
+    assert third["fields"]["crosshatch"][0]["bm25"] is None

@@ -11,6 +11,7 @@ from integration.gateway.clause import read
 from integration.gateway.positions import Place, find
 from integration.gateway.rewriting import (
     WORDS,
+    Share,
     Side,
     by_words,
     candidates,
@@ -18,6 +19,7 @@ from integration.gateway.rewriting import (
     replaced,
     restrictions,
     rewritten,
+    share,
     side,
 )
 from integration.search.plan import Target
@@ -130,6 +132,33 @@ def test_our_script_field_is_not_overwritten_by_the_callers() -> None:
     [place] = find(body(), "search")
     with pytest.raises(RequestError, match="use another"):
         explained({"script_fields": {"crosshatch": {"script": "1"}}}, prepared(place), {})
+
+
+@pytest.mark.parametrize(
+    ("tree", "alone"),
+    [
+        ({"query": {"crosshatch": {"text": "cats", "query": WORD, "boost": 2}}}, True),
+        (
+            {
+                "query": {
+                    "bool": {"should": [{"crosshatch": {"text": "cats", "query": WORD, "boost": 2}}], "filter": OPEN}
+                }
+            },
+            True,
+        ),
+        (body(query=WORD, boost=2), False),
+        ({"query": {"bool": {"should": {"crosshatch": {"text": "a"}}, "must": WORD}}}, False),
+        ({"query": {"bool": {"should": {"crosshatch": {"text": "a"}}, "boost": 3}}}, False),
+        ({"query": {"bool": {"must": {"crosshatch": {"text": "a", "min_similarity": 0.5}}}}}, False),
+        ({"query": {"crosshatch": {"text": "a"}}, "indices_boost": [{"books": 2}]}, False),
+        ({"query": {"crosshatch": {"text": "a"}}, "rescore": {}}, False),
+        ({"query": {"crosshatch": {"text": "a", "weight": 1}}}, False),
+        ({"query": {"crosshatch": {"text": "a", "boost": 0}}}, False),
+    ],
+)
+def test_a_bm25_score_is_worked_out_where_the_clause_alone_ranks(tree: dict[str, Any], alone: bool) -> None:
+    [place] = find(tree, "msearch")
+    assert share(tree, prepared(place)) == (Share(0.5, 8.0, 2.0) if alone else None)
 
 
 def test_indices_of_other_weights_need_the_clause_to_say_which() -> None:

@@ -246,7 +246,7 @@ def test_the_lines_of_others_in_a_multi_search_stay_their_bytes(gateway: Gateway
     first, second = json.loads(exchange.answer)["responses"]
     assert first["hits"]["hits"] == []
     assert [set(hit["fields"]["crosshatch"][0]) for hit in second["hits"]["hits"]] == [
-        {"distance", "part", "picture", "similarity"}
+        {"distance", "part", "picture", "similarity", "bm25"}
     ] * 2
     assert gateway.sent[-1][2].startswith(b"{}\n" + other + b"\n")
 

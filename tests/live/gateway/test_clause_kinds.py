@@ -101,3 +101,26 @@ def test_filters_of_aliases_that_come_later_are_refused(
     assert exchange.status == 400
     assert json.loads(exchange.answer)["error"]["reason"].startswith(f"[{place}.crosshatch] ")
     assert gateway.sent == []
+
+
+def test_hits_of_a_multi_search_tell_their_bm25_score_as_those_of_a_search_do(gateway: Gateway) -> None:
+    own = {"match": {"title": {"query": "cat sea", "_name": "own"}}}
+    only = {"bool": {"should": [clause(k=4, query=own)], "filter": {"term": {"suppressed": False}}}}
+    body = {"query": {"bool": {**only["bool"], "minimum_should_match": 1}}, "size": 50}
+    among = {"query": {"bool": {"should": [clause(k=4, query=BM25), {"match": {"title": "dog"}}]}}, "size": 50}
+    lines = b"\n".join(json.dumps(one).encode() for one in ({"index": NAME}, body, {"index": NAME}, among)) + b"\n"
+    first, second = json.loads(gateway.send("POST", "/_msearch", lines).answer)["responses"]
+    expected = gateway.search(body)
+    assert listed(first) == listed(expected)
+    for hit, told in zip(first["hits"]["hits"], expected["hits"]["hits"], strict=True):
+        assert hit.get("matched_queries") == told.get("matched_queries")
+        [mine], [its] = hit["fields"]["crosshatch"], told["fields"]["crosshatch"]
+        assert mine == {**its, "bm25": its["bm25"] and pytest.approx(its["bm25"], rel=1e-4)}
+    assert len({hit["fields"]["crosshatch"][0]["bm25"] for hit in first["hits"]["hits"]}) > 3
+    assert all("bm25" not in hit["fields"]["crosshatch"][0] for hit in second["hits"]["hits"])
+
+
+def test_who_filters_the_answer_sees_no_name_of_ours(gateway: Gateway) -> None:
+    hits = gateway.search({"query": clause(k=2, query=BM25)}, f"/{NAME}/_search?filter_path=hits.hits")["hits"]["hits"]
+    assert len(hits) == 10
+    assert not [hit for hit in hits if "matched_queries" in hit]
