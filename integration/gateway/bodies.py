@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from integration.gateway import cbor, json_text, packing, smile, smile_writer
-from integration.gateway.trees import Unreadable
+from integration.gateway.trees import MEMBERS, Unreadable
 
+LINES = 20_000  # of a multi-search that is decoded
+SMILE_LINES = 1_000_000  # bytes of such a one in SMILE, whose values cannot be counted beforehand
 LIMIT = 10_000_000  # bytes of a body that is decoded, after unpacking; a search is a few thousand
 Headers = Iterable[tuple[bytes, bytes]]
 JSON, CBOR, SMILE = "json", "cbor", "smile"
@@ -96,14 +98,14 @@ def unpacked(raw: bytes, headers: Headers, *, limit: int = LIMIT) -> tuple[bytes
         return None
 
 
-def decode(raw: bytes, headers: Headers, *, limit: int = LIMIT) -> Body | None:
-    """The body, decoded; None where that cannot be done with certainty."""
+def decode(raw: bytes, headers: Headers, *, limit: int = LIMIT, members: int = MEMBERS) -> Body | None:
+    """The body, decoded; None where that cannot be done with certainty, or where it has more than `members` values."""
     headers = list(headers)
     if (found := unpacked(raw, headers, limit=limit)) is None:
         return None
     plain, form = found
     try:
-        return Body(_READERS[form.media](plain), form, plain)
+        return Body(_READERS[form.media](plain, members), form, plain)
     except Unreadable:
         return None
 
@@ -114,6 +116,10 @@ def decode_lines(raw: bytes, headers: Headers, *, limit: int = LIMIT) -> Lines |
     if (found := unpacked(raw, headers, limit=limit)) is None or found[1].media not in _SEPARATORS:
         return None
     plain, form = found
+    if (form.media == SMILE and len(plain) > SMILE_LINES) or (form.media == JSON and json_text.signs(plain) > MEMBERS):
+        return None
+    if plain.count(_SEPARATORS[form.media]) > LINES:
+        return None
     parts = plain.split(_SEPARATORS[form.media])
     ended = not parts[-1]
     return Lines([Line(part, form.media) for part in (parts[:-1] if ended else parts)], form, ended)

@@ -8,16 +8,16 @@ import struct
 from decimal import Decimal
 from typing import Any
 
-from integration.gateway.trees import DEPTH, Single, Unreadable, unique
+from integration.gateway.trees import DEPTH, MEMBERS, Single, Unreadable, unique
 
 _SELF = 55799  # a tag in front that says: this is CBOR; Jackson writes it where asked
 _POSITIVE, _NEGATIVE, _DECIMAL = 2, 3, 4
 _BREAK = object()
 
 
-def loads(raw: bytes) -> Any:
+def loads(raw: bytes, members: int = MEMBERS) -> Any:
     """The tree of one data item. Raises Unreadable."""
-    reader = _Reader(raw)
+    reader = _Reader(raw, members)
     try:
         tree = reader.value(0)
     except (IndexError, ValueError, struct.error, ArithmeticError) as error:
@@ -35,8 +35,9 @@ def dumps(tree: Any) -> bytes:
 
 
 class _Reader:
-    def __init__(self, raw: bytes) -> None:
+    def __init__(self, raw: bytes, members: int) -> None:
         self.raw, self.at = raw, 0
+        self._left = members
 
     def take(self, size: int) -> bytes:
         if size > len(self.raw) - self.at:
@@ -47,6 +48,9 @@ class _Reader:
     def value(self, depth: int) -> Any:
         if depth > DEPTH:
             raise Unreadable(f"a body has more than {DEPTH} levels")
+        self._left -= 1
+        if self._left < 0:
+            raise Unreadable("a body has too many values")
         [head] = self.take(1)
         major, low = head >> 5, head & 0x1F
         if major == 7:

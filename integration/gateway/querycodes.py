@@ -18,6 +18,7 @@ from mappings.errors import RequestError, WorkerUnavailable
 
 KEPT = 10_000  # codes in memory, some hundred bytes each
 ASKING = 8  # workers asked at once
+COMING = 200  # queries that wait for that: more could not be answered in time
 Codes = Mapping[str, HashCode]
 Ask = Callable[[Item, Bundle, float], dict[str, Any]]
 
@@ -50,6 +51,8 @@ class QueryCodes:
         key = _key(item, bundle)
         coming = self._coming.get(key)
         if coming is None:
+            if len(self._coming) >= COMING:
+                raise WorkerUnavailable("too many queries wait for a worker; try again")
             coming = asyncio.ensure_future(self._asked(key, item, bundle))
             self._coming[key] = coming
             coming.add_done_callback(lambda _: self._coming.pop(key, None))

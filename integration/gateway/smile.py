@@ -10,21 +10,22 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from integration.gateway.trees import DEPTH, Single, Unreadable, unique
+from integration.gateway.trees import DEPTH, MEMBERS, Single, Unreadable, unique
 
 HEADER = b":)\n\x00"
 END = b"\xff"  # between two contents of a bulk body
 _SHARED_NAMES, _SHARED_VALUES = 1, 2
 _MOST_SHARED = 1024  # then a table begins anew
+_MOST_REPEATED = 10_000_000  # letters that references stand for: two bytes may mean a name of megabytes
 _TEXT_END = b"\xfc"
 _CLOSE = object()  # `]` and `}` and nothing else
 
 
-def loads(raw: bytes) -> Any:
+def loads(raw: bytes, members: int = MEMBERS) -> Any:
     """The tree of one content, with its header; an end mark may follow. Raises Unreadable."""
     if raw[:3] != HEADER[:3] or len(raw) < 5 or raw[3] >> 4:
         raise Unreadable("this is no SMILE of version 0")
-    reader = _Reader(raw, raw[3])
+    reader = _Reader(raw, raw[3], members)
     try:
         tree = reader.value(0)
     except (IndexError, ValueError, struct.error, ArithmeticError) as error:
@@ -35,8 +36,9 @@ def loads(raw: bytes) -> Any:
 
 
 class _Reader:
-    def __init__(self, raw: bytes, flags: int) -> None:
+    def __init__(self, raw: bytes, flags: int, members: int) -> None:
         self.raw, self.at = raw, 4
+        self._left, self._repeated = members, 0
         self._names: list[str] | None = [] if flags & _SHARED_NAMES else None
         self._values: list[str] | None = [] if flags & _SHARED_VALUES else None
 
@@ -47,6 +49,9 @@ class _Reader:
         return self.raw[self.at - size : self.at]
 
     def value(self, depth: int) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise Unreadable("a body has too many values")
         [token] = self.take(1)
         if token in _CONSTANTS:
             return _CONSTANTS[token]
@@ -57,9 +62,9 @@ class _Reader:
         if token in (0xE0, 0xE4):
             return self._long()
         if 0x01 <= token < 0x20:
-            return _referred(self._values, token - 1)
+            return self._referred(self._values, token - 1)
         if 0xEC <= token < 0xF0:
-            return _referred(self._values, (token & 3) << 8 | self.take(1)[0])
+            return self._referred(self._values, (token & 3) << 8 | self.take(1)[0])
         if token in (0xF8, 0xFA):
             if depth >= DEPTH:
                 raise Unreadable(f"a body has more than {DEPTH} levels")
@@ -88,9 +93,9 @@ class _Reader:
         if token == 0x20:
             return ""
         if 0x30 <= token < 0x34:
-            return _referred(self._names, (token & 3) << 8 | self.take(1)[0])
+            return self._referred(self._names, (token & 3) << 8 | self.take(1)[0])
         if 0x40 <= token < 0x80:
-            return _referred(self._names, token & 0x3F)
+            return self._referred(self._names, token & 0x3F)
         if token == 0x34:
             name = self._long()
         elif 0x80 <= token < 0xC0:
@@ -107,6 +112,14 @@ class _Reader:
         text = raw.decode() if token >= 0x80 else raw.decode("ascii")
         _remember(self._values, text)
         return text
+
+    def _referred(self, table: list[str] | None, index: int) -> str:
+        if table is None or index >= len(table):
+            raise Unreadable("SMILE refers back to what was not there")
+        self._repeated += len(table[index])
+        if self._repeated > _MOST_REPEATED:
+            raise Unreadable("a SMILE body says a long name again and again")
+        return table[index]
 
     def _long(self) -> str:
         end = self.raw.index(_TEXT_END, self.at)
@@ -186,12 +199,6 @@ _SCALARS: dict[int, Callable[[_Reader], Any]] = {
 
 def _unzigzag(value: int) -> int:
     return value >> 1 ^ -(value & 1)
-
-
-def _referred(table: list[str] | None, index: int) -> str:
-    if table is None or index >= len(table):
-        raise Unreadable("SMILE refers back to what was not there")
-    return table[index]
 
 
 def _remember(table: list[str] | None, text: str) -> None:

@@ -9,6 +9,7 @@ from integration.gateway.exchange import Answer, Exchange
 from integration.gateway.trees import Unreadable
 
 MOST = 50_000_000  # bytes of an answer about nodes that is read
+MEMBERS = 5_000_000  # values in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Sniffing:
 
 
 def _rewritten(raw: bytes, answer: Answer, address: str) -> bytes:
-    body = bodies.decode(raw, answer.headers, limit=MOST)
+    body = bodies.decode(raw, answer.headers, limit=MOST, members=MEMBERS)
     nodes = body.tree.get("nodes") if body is not None and isinstance(body.tree, dict) else None
     if body is None or not isinstance(nodes, dict):
         return raw

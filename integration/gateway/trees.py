@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 DEPTH = 200  # objects and lists in one another; the engine takes 1000, and no search comes near
+MEMBERS = 250_000  # values of a body: what is packed in ten kilobytes could keep the process busy for seconds
 Scalar = bool | int | float | Decimal | str | bytes | None
 
 

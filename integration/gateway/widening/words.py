@@ -12,6 +12,9 @@ from typing import Any
 
 from integration.gateway.positions import Path
 from integration.gateway.widening.strings import Atom, Unsure, lucene, simple
+from integration.search.request import MAX_TEXT
+
+MAX_STRING = 4 * MAX_TEXT  # with its operators; a longer one is not taken apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +148,22 @@ def _of_text(said: Any, path: Path) -> Words | None:
 
 def _of_atoms(atoms: Sequence[Atom], path: Path, fields: Fields, free: bool) -> Words | None:
     """`free`: words without a field count."""
-    told = [atom for atom in atoms if atom.text or atom.text is None]
-    words = [one for one in told if one.text and not one.negated and (fields.takes(one.field) if one.field else free)]
-    limits = tuple(one.limit for one in told if one not in words)
-    return Words(path, (" ".join(str(one.text) for one in words),), limits) if words else None
+    words: list[str] = []
+    limits: list[str] = []
+    for one in atoms:
+        if one.text and not one.negated and (fields.takes(one.field) if one.field else free):
+            words.append(one.text)
+        elif one.text != "":
+            limits.append(one.limit)
+    return Words(path, (" ".join(words),), tuple(limits)) if words else None
 
 
 def _string(body: dict[str, Any]) -> str:
     said = body.get("query")
     if not isinstance(said, str):
         raise Unsure("the query string is no string")
+    if len(said) > MAX_STRING:
+        raise Unsure(f"the query string has more than {MAX_STRING} letters")
     return said
 
 
