@@ -1,17 +1,18 @@
 """The gateway's part that takes requests with a `crosshatch` clause; all others pass it by untouched."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
-from integration.gateway import bodies
+from integration.gateway import bodies, json_text
 from integration.gateway.annotating import annotated, annotated_each
 from integration.gateway.calls import Call
 from integration.gateway.exchange import Exchange, Header
 from integration.gateway.positions import NAME, find
 from integration.gateway.refusals import JSON, refusal
+from integration.gateway.rewriting import Body
 from integration.gateway.searching import NOT_PASSED, SCORES, Native, Refused, Searching, Told, Where
 from integration.gateway.trees import Unreadable
 from mappings.errors import CrosshatchError, RequestError
@@ -30,7 +31,7 @@ class ClauseRequests:
     """A `Handler`: it answers what holds a clause in query position, and leaves everything else to the next."""
 
     searching: Searching
-    kinds: tuple[str, ...] = (*_SINGLE, "msearch", "search_template")
+    kinds: tuple[str, ...] = (*_SINGLE, "msearch", "search_template", "msearch_template")
 
     async def handle(self, exchange: Exchange) -> bool:
         """Answer a request with a clause; False where it holds none, or cannot be decoded."""
@@ -46,7 +47,7 @@ class ClauseRequests:
         return True
 
     async def _told(self, exchange: Exchange) -> Told | None:
-        ways = {"msearch": self._several, "search_template": self._template}
+        ways = {"msearch": self._several, "msearch_template": self._several, "search_template": self._template}
         try:
             return await ways.get(exchange.call.kind, self._single)(exchange)
         except Refused as refused:
@@ -84,16 +85,8 @@ class ClauseRequests:
         body = bodies.decode(raw, exchange.headers) if raw else None
         if body is None or not isinstance(body.tree, dict):
             return None
-        template = body.tree.get("id")
-        named = isinstance(template, str) and await self.searching.attachments.template_says(template, NAME)
-        if not named and not bodies.may_say(body.plain, NAME, body.form.media):
-            return None
-        asked = {name: body.tree[name] for name in ("id", "source", "params") if name in body.tree}
-        rendered = await self._sent("POST", b"/_render/template", exchange.headers, body.encode(asked))
-        if rendered.status != 200:
-            return None
-        said = bodies.decode(rendered.body, rendered.headers)
-        tree = said.tree.get("template_output") if said is not None else None
+        may = bodies.may_say(body.plain, NAME, body.form.media)
+        tree = await self._rendered(body.tree, exchange.headers, may=may)
         where, named = _where(call, exchange.headers), not _filtered(call)
         native = await self.searching.native(tree, "search", where, named=named) if tree else None
         if native is None:
@@ -103,14 +96,28 @@ class ClauseRequests:
         told = await self._sent("POST", _scored(path, native), exchange.headers, body.encode({**native.tree, **more}))
         return _finished(told, native, call, tree)
 
+    async def _rendered(self, template: Body, headers: Sequence[Header], *, may: bool) -> Any:
+        """The search that a template makes; None where it holds no clause. `may`: it may say one itself."""
+        name = template.get("id")
+        if not may and not (isinstance(name, str) and await self.searching.attachments.template_says(name, NAME)):
+            return None
+        asked = {key: template[key] for key in ("id", "source", "params") if key in template}
+        own = [one for one in headers if one[0].lower() not in (b"content-type", b"content-encoding", b"accept")]
+        own.append((b"content-type", b"application/json"))
+        rendered = await self._sent("POST", b"/_render/template", own, json_text.dumps(asked))
+        said = bodies.decode(rendered.body, rendered.headers) if rendered.status == 200 else None
+        return said.tree.get("template_output") if said is not None else None
+
     async def _several(self, exchange: Exchange) -> Told | None:
         """Searches of a multi-search are rewritten each where it stands; the lines of all others stay their bytes.
 
-        The engine tells no scores of named queries here: those of BM25 sides are worked out.
+        A template becomes one of the search that it made. The engine tells no scores of named queries here: those of
+        BM25 sides are worked out.
         """
         raw = await exchange.body(bodies.LIMIT)
         found = bodies.unpacked(raw, exchange.headers) if raw else None
-        if raw is None or found is None or not bodies.may_say(found[0], NAME, found[1].media):
+        templates = exchange.call.kind == "msearch_template"  # a stored one may say it where the request does not
+        if raw is None or found is None or not (templates or bodies.may_say(found[0], NAME, found[1].media)):
             return None
         lines = bodies.decode_lines(raw, exchange.headers)
         if lines is None or len(lines.lines) % 2:
@@ -118,11 +125,15 @@ class ClauseRequests:
         changed: dict[int, Native] = {}
         try:
             for at in range(0, len(lines.lines), 2):
-                tree = lines.lines[at + 1].tree()
+                tree = given = lines.lines[at + 1].tree()
+                if templates and isinstance(given, dict):
+                    may = bodies.may_say(lines.lines[at + 1].raw, NAME, found[1].media)
+                    tree = await self._rendered(given, exchange.headers, may=may)
                 if not find(tree, "msearch"):
                     continue
                 where = _line_where(lines.lines[at].tree() or {}, exchange)
-                changed[at + 1] = await self._numbered(at // 2, tree, where, named=not _filtered(exchange.call))
+                native = await self._numbered(at // 2, tree, where, named=not _filtered(exchange.call))
+                changed[at + 1] = replace(native, tree=_template_of(native.tree, given)) if templates else native
         except Unreadable:
             return None
         if not changed:
@@ -190,6 +201,12 @@ def _line_where(header: Any, exchange: Exchange) -> Where:
     named = ",".join(map(str, index)) if isinstance(index, list) else index
     params = {name: _text(value) for name, value in said.items() if name != "index"}
     return Where(named or exchange.call.index, {**exchange.call.params, **params}, exchange.headers)
+
+
+def _template_of(tree: Body, given: Body) -> Body:
+    """A template that makes this search, and asks for what the one in its place asked for."""
+    source = json_text.dumps(tree).decode().replace("{{", "{\\u007b")  # in words only: no object begins with an object
+    return {"source": source, **{name: given[name] for name in ("explain", "profile") if name in given}}
 
 
 def _text(value: Any) -> str:

@@ -124,3 +124,26 @@ def test_who_filters_the_answer_sees_no_name_of_ours(gateway: Gateway) -> None:
     hits = gateway.search({"query": clause(k=2, query=BM25)}, f"/{NAME}/_search?filter_path=hits.hits")["hits"]["hits"]
     assert len(hits) == 10
     assert not [hit for hit in hits if "matched_queries" in hit]
+
+
+def test_templates_of_a_multi_search_are_rendered_each(gateway: Gateway, cluster: Cluster) -> None:
+    asked = {"query": clause(k=3, query=BM25), "size": 50}
+    cluster.request("PUT", "/_scripts/test-clause", body={"script": {"lang": "mustache", "source": json.dumps(asked)}})
+    lines = [
+        {"index": NAME}, {"source": json.dumps(asked).replace("cat sea", "{{words}}"), "params": {"words": "cat sea"}},
+        {"index": NAME}, {"source": {"query": {"match": {"title": "{{word}}"}}}, "params": {"word": "dog"}},
+        {"index": NAME}, {"id": "test-clause"},
+        {"index": NAME}, {"source": json.dumps(asked).replace("cat sea", "{{words}}"), "params": {"words": "{{a}} c"}},
+        {"index": NAME}, {"source": "{"},
+    ]  # fmt: skip
+    raw = [json.dumps(line).encode() for line in lines]
+    answer = json.loads(gateway.send("POST", "/_msearch/template", b"\n".join(raw) + b"\n").answer)
+    first, other, stored_one, braces, broken = answer["responses"]
+    said = json.loads(json.dumps(asked).replace("cat sea", "{{a}} c"))
+    assert listed(braces) == listed(gateway.search(said))
+    assert listed(first) == listed(stored_one) == listed(gateway.search(asked))
+    assert all(hit["fields"]["crosshatch"][0]["similarity"] for hit in first["hits"]["hits"][:1])
+    assert [hit["_source"]["title"] for hit in other["hits"]["hits"] if "dog" not in hit["_source"]["title"]] == []
+    assert "error" in broken
+    assert raw[3] in b"".join(sent for path, _, sent in gateway.sent if path == "/_msearch/template")
+    cluster.request("DELETE", "/_scripts/test-clause")
