@@ -1,0 +1,90 @@
+"""A search over indices of two spaces, with nested items: each space's codes are compared with the query's own."""
+
+import json
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from encoders.api import BundleCard
+from integration import state
+from integration.engine.client import Cluster
+from mappings.code import HashCode
+from mappings.fields import StoredCodes, space_mapping
+from mappings.profile import TargetProfile
+from tests.live.gateway.test_clause import NAME, Gateway, card, clause, code_of, gateway, stored
+
+__all__ = ["card", "gateway", "stored"]
+OTHER = f"{NAME}-other"
+
+
+@pytest.fixture(scope="module")
+def other(cluster: Cluster, card: BundleCard, stored: dict[str, StoredCodes]) -> Iterator[dict[str, StoredCodes]]:
+    """40 records of another index, in a space of its own; each has an item."""
+    rng = random.Random(7)
+    properties = {"title": {"type": "text"}, "items": {"type": "nested", "properties": {"due": {"type": "integer"}}}}
+    cluster.request("PUT", f"/{OTHER}", body={"mappings": {"properties": properties}})
+    cluster.request("PUT", f"/{OTHER}/_mapping", body=space_mapping("t"))
+    codes, lines = {}, list[bytes]()
+    for number in range(40):
+        mine = codes[f"o{number}"] = StoredCodes(
+            HashCode(128, rng.randbytes(16)), ((0, HashCode(128, rng.randbytes(16))),)
+        )
+        source = {"title": "x", "items": [{"due": number}], "crosshatch": {"t": mine.members()}}
+        lines += [json.dumps({"index": {"_id": f"o{number}"}}).encode(), json.dumps(source).encode()]
+    assert not cluster.bulk(f"/{OTHER}", b"\n".join(lines) + b"\n", params={"refresh": "true"})["errors"]
+    bundle = state.Bundle(card.reference, card.name, card.bits, card.digest)
+    profile = TargetProfile(name="test", text=("title",), search=("title",), title="title")
+    index, uuid = state.concrete(cluster, OTHER)
+    state.save(cluster, state.Attached(index, uuid, "t", {"t": bundle}, profile, "secret"))
+    yield codes
+    state.forget(cluster, state.attached(cluster, OTHER))
+    cluster.request("DELETE", f"/{OTHER}")
+
+
+@pytest.mark.parametrize("on", [("text",), ("image",), ("text", "image")])
+def test_on_counts_in_every_space(
+    gateway: Gateway, stored: dict[str, StoredCodes], other: dict[str, StoredCodes], on: tuple[str, ...]
+) -> None:
+    query = code_of("cat sea")
+
+    def nearest(codes: StoredCodes) -> int:
+        held = [codes.text] if codes.text and "text" in on else []
+        held += [code for _, code in codes.image] if "image" in on else []
+        return min((query.distance(code) for code in held), default=999)
+
+    body = {"query": clause(k=30, on=on), "size": 30}
+    hits = gateway.search(body, f"/{NAME},{OTHER}/_search")["hits"]["hits"]
+    told = {hit["_id"]: hit["fields"]["crosshatch"][0] for hit in hits}
+    assert {one["part"] for one in told.values()} == set(on)
+    assert {hit["_index"] for hit in hits} == {NAME, OTHER}
+    if len(on) == 1:  # one table: the nearest are the most similar
+        every = {**stored, **other}
+        assert sorted(one["distance"] for one in told.values()) == sorted(map(nearest, every.values()))[:30]
+        assert all(one["distance"] == nearest(every[record]) for record, one in told.items())
+
+
+def test_a_code_is_compared_in_its_own_space_alone(gateway: Gateway, other: dict[str, StoredCodes]) -> None:
+    given: Any = {"space": "t", "base64": code_of("cat sea").base64()}
+    hits = gateway.search({"query": {"crosshatch": {"code": given, "k": 9}}}, f"/{NAME},{OTHER}/_search")["hits"][
+        "hits"
+    ]
+    assert [hit["_index"] for hit in hits] == [OTHER] * 9
+    wrong = {"query": {"crosshatch": {"code": {**given, "space": "u"}}}}
+    refused = json.loads(gateway.send("POST", f"/{NAME},{OTHER}/_search", wrong).answer)
+    assert refused["error"]["reason"] == "[query.crosshatch.code.space] is 'u'; the indices searched have: s, t"
+
+
+def test_within_nested_items_and_their_order_a_clause_holds_by_its_words(
+    gateway: Gateway, other: dict[str, StoredCodes]
+) -> None:
+    """An item has no codes: these belong to the record."""
+    due = {"crosshatch": {"text": "cat", "min_similarity": 0.0, "query": {"range": {"items.due": {"gte": 35}}}}}
+    nested = {"query": {"nested": {"path": "items", "query": due}}, "size": 50}
+    assert {hit["_id"] for hit in gateway.search(nested, f"/{OTHER}/_search")["hits"]["hits"]} == {
+        f"o{n}" for n in range(35, 40)
+    }
+    order = {"items.due": {"order": "asc", "missing": "_last", "nested": {"path": "items", "filter": due}}}
+    hits = gateway.search({"query": {"match_all": {}}, "sort": [order], "size": 5}, f"/{OTHER}/_search")["hits"]["hits"]
+    assert [hit["_id"] for hit in hits] == [f"o{n}" for n in range(35, 40)]
