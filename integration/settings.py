@@ -154,6 +154,11 @@ class Settings(BaseSettings):
     widen_timeout: float = Field(
         0.5, description="seconds that such a search waits for a worker's code before it passes as it was", gt=0, le=60
     )
+    query_urls: Literal["listed", "public", "off"] = Field(
+        "listed",
+        description="whether the gateway fetches a query's `image.url`: from hosts that CROSSHATCH_PICTURE_HOSTS "
+        "lists, where it lists none from any public one too (public), or never (off)",
+    )
     own_endpoints: Literal["callers", "open", "off"] = Field(
         "callers",
         description="who may use `/_crosshatch/` of the gateway: callers with credentials that the cluster takes, "

@@ -30,6 +30,14 @@ KEPT = 1000  # expressions
 _OPTIONS = ("ignore_unavailable", "allow_no_indices", "expand_wildcards")
 
 
+def check_local(expression: str) -> None:
+    """Raises RequestError where an index expression names a remote cluster."""
+    if any(":" in name and not name.startswith("<") for name in expression.split(",")):
+        raise RequestError(
+            f"{expression!r} names an index of a remote cluster, whose codes cannot be read here; search there"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """An attached index that a search reaches."""
@@ -79,10 +87,7 @@ class Attachments:
         self, expression: str, params: Mapping[str, str], *, anew: bool = False
     ) -> tuple[Mapping[str, str], list[Attachment]]:
         """UUIDs by index of all that is reached, and those of it that are attached."""
-        if any(":" in name and not name.startswith("<") for name in expression.split(",")):
-            raise RequestError(
-                f"{expression!r} names an index of a remote cluster, whose codes cannot be read here; search there"
-            )
+        check_local(expression)
         options = tuple((name, params[name]) for name in _OPTIONS if name in params)
         uuids = await self._kept(("names", expression, options), lambda: self._uuids(expression, dict(options)), anew)
         return uuids, await self._those(lambda known: uuids.get(known.index) == known.uuid, anew)
@@ -102,8 +107,11 @@ class Attachments:
 
     async def template_says(self, template: str, word: str) -> bool:
         """Whether the stored search template of this id holds `word`; not where there is none."""
-        source: str = await self._kept(("template", template), lambda: self._template(template))
-        return word in source
+        try:
+            says: bool = await self._kept(("template", template, word), lambda: word in self._template(template))
+        except CrosshatchError:  # what our account cannot know may be any template, and is the cluster's business
+            return False
+        return says
 
     async def mend_scripts(self) -> None:
         """Store the scripts again in a cluster that has lost them."""

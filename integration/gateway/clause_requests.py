@@ -13,7 +13,17 @@ from integration.gateway.exchange import Exchange, Header
 from integration.gateway.positions import NAME, find
 from integration.gateway.refusals import JSON, refusal
 from integration.gateway.rewriting import Body
-from integration.gateway.searching import NOT_PASSED, SCORES, Native, Refused, Searching, Told, Where
+from integration.gateway.searching import (
+    NOT_PASSED,
+    SCORES,
+    Native,
+    Refused,
+    Searching,
+    Told,
+    Where,
+    check_candidates,
+    check_clauses,
+)
 from integration.gateway.trees import Unreadable
 from mappings.errors import CrosshatchError, RequestError
 
@@ -123,17 +133,20 @@ class ClauseRequests:
         if lines is None or len(lines.lines) % 2:
             return None
         changed: dict[int, Native] = {}
+        clauses = 0
         try:
             for at in range(0, len(lines.lines), 2):
                 tree = given = lines.lines[at + 1].tree()
                 if templates and isinstance(given, dict):
                     may = bodies.may_say(lines.lines[at + 1].raw, NAME, found[1].media)
                     tree = await self._rendered(given, exchange.headers, may=may)
-                if not find(tree, "msearch"):
+                if not (places := find(tree, "msearch")):
                     continue
                 where = _line_where(lines.lines[at].tree() or {}, exchange)
+                check_clauses(clauses := clauses + len(places))
                 native = await self._numbered(at // 2, tree, where, named=not _filtered(exchange.call))
                 changed[at + 1] = replace(native, tree=_template_of(native.tree, given)) if templates else native
+                check_candidates(sum(one.candidates for one in changed.values()))
         except Unreadable:
             return None
         if not changed:

@@ -7,7 +7,7 @@ them. No error holds a body or a credential.
 import asyncio
 import hashlib
 import json
-import re
+import logging
 import secrets
 import time
 from collections import Counter, OrderedDict
@@ -21,18 +21,21 @@ from integration import state, status
 from integration.engine.client import Cluster, part
 from integration.gateway import questions
 from integration.gateway.exchange import Exchange
+from integration.gateway.refusals import refusal
 from integration.gateway.uploads import Uploads
 from integration.queries import encode_by_worker
 from integration.search.run import Searcher
 from integration.settings import Settings
-from mappings.errors import CrosshatchError, EngineRefused, RequestError
+from mappings.errors import CrosshatchError, EngineRefused, RequestError, Unavailable
 
 JSON = [(b"content-type", b"application/json; charset=UTF-8")]
 TEXT = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
 AT_ONCE = 8  # requests that are worked at; each may hold a picture
+BODY = 60.0  # seconds for a whole body: a client that sends it byte by byte would keep others out
 TRUSTED = 10.0  # seconds that credentials are believed
 CALLER = (b"authorization", b"x-opaque-id", b"securitytenant")
 Asked = Callable[[Cluster, bytes, str], Any]
+_log = logging.getLogger(__name__)
 
 
 class Own:
@@ -91,9 +94,11 @@ class Own:
                 self._busy -= 1
         except _Refused as error:
             await self._answer(exchange, "other", error.status, _told(error.status, error.kind, str(error)))
+        except EngineRefused as error:  # what the caller may not do, or asked wrongly, in the cluster's words
+            await self._answer(exchange, name, error.status, _told(error.status, error.kind, str(error)))
         except CrosshatchError as error:
-            kind = error.kind if isinstance(error, EngineRefused) else _snake(type(error).__name__)
-            await self._answer(exchange, name, error.status, _told(error.status, kind, str(error)))
+            code, told = refusal(error)
+            await self._answer(exchange, name, code, json.loads(told))
         else:
             await self._answer(exchange, name, 200, answer)
         return True
@@ -106,7 +111,11 @@ class Own:
         raw = b""
         if exchange.method == "POST":
             limit = self._settings.picture_max_bytes * 4 // 3 + 100_000
-            came = await exchange.body(limit)
+            try:
+                async with asyncio.timeout(BODY):
+                    came = await exchange.body(limit)
+            except TimeoutError:
+                raise _Refused(408, f"the body did not come within {BODY:g} s") from None
             if came is None:
                 raise _Refused(413, f"the body is larger than {limit} bytes (CROSSHATCH_PICTURE_MAX_BYTES)")
             raw = came
@@ -173,7 +182,11 @@ class Own:
         """What is known of an index, once the cluster has let the caller search it: nothing is told to others."""
         nothing = {"query": {"match_none": {}}, "size": 0, "track_total_hits": False}
         caller.request("POST", f"/{part(index)}/_search", params={"filter_path": "took"}, body=nothing)
-        return state.attached(self._ours, index)
+        try:
+            return state.attached(self._ours, index)
+        except EngineRefused as error:  # our account is, and that is no caller's business
+            _log.warning("the gateway's own account: %s", error)
+            raise Unavailable("the gateway cannot read its own state; its log tells why") from error
 
     def _metrics(self, _: Cluster, __: bytes, ___: str) -> str:
         lines = []
@@ -201,7 +214,3 @@ def _told(code: int, kind: str, reason: str) -> dict[str, Any]:
     """An error as OpenSearch tells one."""
     cause = {"type": kind, "reason": reason}
     return {"error": {"root_cause": [cause], **cause}, "status": code}
-
-
-def _snake(name: str) -> str:
-    return "crosshatch_" + re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

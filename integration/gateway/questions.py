@@ -6,9 +6,10 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from integration.gateway import json_text
+from integration.gateway.query_pictures import by_url
 from integration.gateway.trees import Unreadable
 from integration.gateway.uploads import Uploads
-from integration.pictures import PictureReference, fetch, read_base64
+from integration.pictures import read_base64
 from integration.search.request import SearchRequest
 from integration.settings import Settings
 from mappings.errors import RecordError, RequestError
@@ -35,8 +36,8 @@ class Picture(BaseModel):
             if self.base64 is not None:
                 return read_base64(self.base64, settings)
             if self.url is not None:
-                return fetch(PictureReference("url", self.url), settings).data
-        except RecordError as error:
+                return by_url(self.url, settings)
+        except (RecordError, RequestError) as error:
             raise RequestError(f"the query's picture cannot be used: {error}") from error
         return uploads.get(self.upload or "")
 

@@ -1,19 +1,20 @@
 """One search body with clauses: codes, candidates, the native body. What it reads, it reads as the caller."""
 
-import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import msgspec
 
 from encoders.api import Item
-from integration.gateway.attachments import Attachment, Attachments
+from integration.gateway.attachments import Attachment, Attachments, check_local
 from integration.gateway.clause import Clause, read
 from integration.gateway.exchange import Header
 from integration.gateway.positions import SEARCHES, Path, Place, find
+from integration.gateway.query_pictures import QueryPictures
 from integration.gateway.querycodes import QueryCodes
 from integration.gateway.rewriting import (
     Body,
@@ -27,12 +28,13 @@ from integration.gateway.rewriting import (
     share,
     side,
 )
+from integration.gateway.turns import in_turns
 from integration.gateway.uploads import Uploads
-from integration.pictures import PictureReference, fetch, read_base64
+from integration.pictures import read_base64
 from integration.search.run import codes_in
 from integration.settings import Settings
 from mappings.code import HashCode
-from mappings.errors import CodeLengthError, RecordError, RequestError, WorkerUnavailable
+from mappings.errors import CodeLengthError, CrosshatchError, RecordError, RequestError, WorkerUnavailable
 from mappings.fields import OBJECT
 
 # parameters of the URL that a request for candidates must share with the search itself
@@ -40,6 +42,8 @@ _SHARED = (
     "routing", "preference", "search_pipeline", "ignore_unavailable", "allow_no_indices", "expand_wildcards",
     "ignore_throttled",
 )  # fmt: skip
+MOST_CLAUSES = 100  # of one request: each may be a query to encode, and a request for its candidates
+MOST_CANDIDATES = 40_000  # of all its clauses; they are held here, and go out again in the search
 SCORES = "include_named_queries_score"
 _BODY_HEADERS = (b"content-type", b"content-encoding", b"content-length", b"transfer-encoding", b"accept")
 NOT_PASSED = (b"host", b"connection", b"expect", b"accept-encoding", b"content-length", b"transfer-encoding")
@@ -79,13 +83,14 @@ class Native:
     """A body that the engine understands. `degraded`: why it has no code.
 
     `explains`: its hits tell their best pair; `named`: the BM25 side has a name, under which they tell its score too;
-    `share`: they tell that it matched, and its score is worked out.
+    `share`: they tell that it matched, and its score is worked out. `candidates` are so many records that it names.
     """
 
     tree: Body
     explains: bool = False
     named: bool = False
     share: Share | None = None
+    candidates: int = 0
     degraded: str | None = None
 
 
@@ -101,6 +106,7 @@ class Searching:
     codes: QueryCodes
     settings: Settings
     uploads: Uploads = field(default_factory=Uploads)
+    pictures: QueryPictures = field(default_factory=QueryPictures)
 
     async def native(self, tree: Body, kind: str, where: Where, *, named: bool = True) -> Native | None:
         """`tree` with its clauses rewritten; None where it holds none.
@@ -111,10 +117,23 @@ class Searching:
         places = find(tree, kind)
         if not places:
             return None
+        check_clauses(len(places))
         clauses = [(place, read(place)) for place in places]
-        reached = await self._reached(tree, where)
+        check_local(where.index or "")
         try:
-            codes = await asyncio.gather(*(self._codes(place, one, reached, where) for place, one in clauses))
+            return await self._native(tree, kind, clauses, where, named)
+        except CrosshatchError:  # of an index that the caller may not search, not even errors are told
+            await self._admit(tree, where)
+            raise
+
+    async def _native(
+        self, tree: Body, kind: str, clauses: Sequence[tuple[Place, Clause]], where: Where, named: bool
+    ) -> Native:
+        reached = await self._reached(tree, where)
+        if not all(self._is_known(one, reached) for _, one in clauses):
+            await self._admit(tree, where)  # before anybody encodes or fetches for the caller
+        try:
+            codes = await in_turns([partial(self._codes, place, one, reached, where) for place, one in clauses])
         except WorkerUnavailable as error:
             if self.settings.without_code == "fail" or any(one.query is None for _, one in clauses):
                 raise
@@ -126,7 +145,8 @@ class Searching:
     async def _written(self, tree: Body, kind: str, sides: Sequence[Side], where: Where, named: bool) -> Native:
         tree = rewritten(tree, [one for one in sides if not one.chosen], {})
         chosen = [one for one in sides if one.chosen]
-        found = await asyncio.gather(*(self._candidates(tree, one, where) for one in chosen))
+        together = check_candidates(sum(one.k for one in chosen))
+        found = await in_turns([partial(self._candidates, tree, one, where) for one in chosen])
         first = next((one for one in sides if one.place.path[:1] == ("query",)), None)
         shown = first if kind in SEARCHES else None
         told = shown if named and shown is not None and shown.clause.query is not None else None
@@ -138,8 +158,29 @@ class Searching:
         }
         tree = rewritten(tree, chosen, by_path, told)
         if shown is None:
-            return Native(tree)
-        return Native(explained(tree, shown, where.params), explains=True, named=told is not None, share=worked_out)
+            return Native(tree, candidates=together)
+        return Native(
+            explained(tree, shown, where.params),
+            explains=True,
+            named=told is not None,
+            share=worked_out,
+            candidates=together,
+        )
+
+    async def _admit(self, tree: Body, where: Where) -> None:
+        """Raises Refused, with the cluster's own words, where the caller may not search there."""
+        nothing: Body = {"query": {"match_none": {}}, "size": 0, "track_total_hits": False}
+        if where.index is None and "pit" in tree:
+            nothing["pit"] = tree["pit"]
+        params = {name: where.params[name] for name in _SHARED if name in where.params}
+        await self._search(where.index, nothing, {**params, "filter_path": "took"}, where.headers)
+
+    def _is_known(self, clause: Clause, reached: Sequence[Attachment]) -> bool:
+        """Whether nobody has to be asked for the clause's codes."""
+        if clause.image is not None or clause.text is None:
+            return clause.image is None
+        item = Item(clause.text)
+        return all(self.codes.remembered(item, one.known.bundle) is not None for one in reached)
 
     async def _reached(self, tree: Body, where: Where) -> list[Attachment]:
         point = tree.get("pit")
@@ -189,8 +230,7 @@ class Searching:
             return None
         try:
             if clause.image.url is not None:
-                reference = PictureReference("url", clause.image.url)
-                return bytes((await asyncio.to_thread(fetch, reference, self.settings)).data)
+                return await self.pictures.by_url(clause.image.url, self.settings)
             if clause.image.upload is not None:
                 return self.uploads.get(clause.image.upload)
             packed = clause.image.base64 or ""
@@ -222,6 +262,21 @@ class Searching:
             return one.target.space, codes_in(hits[0].get("_source", {}), one.known, like.id)
         except (RequestError, CodeLengthError) as error:
             raise RequestError(f"[{place}.like] {error}") from error
+
+
+def check_candidates(number: int) -> int:
+    """The number. Raises RequestError where it is more than may be looked for."""
+    if number > MOST_CANDIDATES:
+        raise RequestError(
+            f"the k of all crosshatch clauses together is {number}; at most {MOST_CANDIDATES} are looked for"
+        )
+    return number
+
+
+def check_clauses(number: int) -> None:
+    """Raises RequestError for more clauses than one request may hold."""
+    if number > MOST_CLAUSES:
+        raise RequestError(f"{number} crosshatch clauses came in one request; at most {MOST_CLAUSES} may")
 
 
 def _given(clause: Clause, space: str, one: Attachment) -> Coded:

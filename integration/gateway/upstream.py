@@ -145,9 +145,8 @@ class Upstream:
                 return Answer(connection, lambda c=connection, n=one: self._back(c, n), self._timeout)  # type: ignore[misc]
         if isinstance(failure, BrokenAnswer):
             raise failure
-        names = ", ".join(one.name for one in self.nodes)
         why = f" ({type(failure).__name__})" if failure else ""
-        raise NoNode(f"no node of the cluster takes a connection{why}; tried: {names}") from failure
+        raise NoNode(f"no node of the cluster takes a connection{why}") from failure
 
     async def ask(self, method: str, target: bytes, headers: Sequence[Header], body: bytes = b"") -> Told:
         """A small request of ours with these headers, its answer read whole. Raises as `send` and `Answer.whole`."""
