@@ -76,9 +76,7 @@ def test_what_follows_an_answer_unasked_reaches_no_other_client(gateway: Running
         node.does = does
         for _ in range(5):
             assert exchanged(gateway.port, closing).endswith(b"{}")
-            assert sent.acquire(
-                timeout=10
-            )  # what comes after the next request was sent is its answer: HTTP has no other
+            assert sent.acquire(timeout=10)  # what comes once the next request is sent is that one's answer
             time.sleep(late)
 
 
