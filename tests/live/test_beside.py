@@ -58,7 +58,6 @@ def name(
     cluster: Cluster, index: Callable[..., str], versioning: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
     """The alias of an attached index, which also has an alias with a filter; what was built is deleted afterwards."""
-    monkeypatch.setattr(changeover, "DEAD", 0.0)
     monkeypatch.setattr(move, "QUIET", 0.5)
     concrete = index(BODY)
     name = f"{concrete}-catalogue"
