@@ -11,7 +11,7 @@ from contextlib import suppress
 from integration.gateway import calls, failures, writes
 from integration.gateway.exchange import Handler
 from integration.gateway.listening import GONE
-from integration.gateway.passing import Message, Passage, Receive, Send
+from integration.gateway.passing import Held, Message, Passage, Receive, Send
 from integration.gateway.upstream import Upstream
 
 _log = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ class Gateway:
     ) -> None:
         self._cluster, self._limit, self._patience = cluster, limit, patience
         self._begin, self._end = begin, end
+        self._held = Held()
         self._by_kind: dict[str, list[Handler]] = {}
         for handler in handlers:
             for kind in handler.kinds:
@@ -58,7 +59,9 @@ class Gateway:
 
     async def _request(self, scope: Message, receive: Receive, send: Send) -> None:
         call = calls.read(scope["method"], scope["raw_path"], scope["query_string"])
-        passage = Passage(scope, receive, send, self._cluster, call, limit=self._limit, patience=self._patience)
+        passage = Passage(
+            scope, receive, send, self._cluster, call, limit=self._limit, patience=self._patience, held=self._held
+        )
         gone: asyncio.Future[None] | None = scope.get("extensions", {}).get(GONE)
         if gone is None or passage.call.kind in writes.KINDS:  # a write is done, whoever waits for its answer
             await self._handled(passage)

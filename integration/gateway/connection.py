@@ -79,6 +79,7 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self._broken("the node changed the protocol, which nobody asked it to")
         except httptools.HttpParserError:
+            self._keep = False  # behind an answer that ended there is something: what, nobody knows
             if not self._ended:
                 self._broken("the node's answer is no HTTP")
         if not self._headed:

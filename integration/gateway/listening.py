@@ -15,22 +15,29 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from integration.gateway import certificates, failures
 
 MOST_HEAD = 64 * 1024  # bytes; the cluster's own limit is 16 KB of headers, and it says so itself
+MOST_CONNECTIONS = 20_000
 GONE = "crosshatch.gone"  # in a scope's extensions: a future that is done when the client has closed
 _UPGRADE = (b"upgrade", b"http2-settings", b"connection")
 _log = logging.getLogger(__name__)
 
 
 class Listening(HttpToolsProtocol):
-    """One connection. `patience`: seconds for a request's head; `badge`: the header of a verified certificate."""
+    """One connection. `patience`: seconds for a request's head; `badge`: the header of a verified certificate.
 
-    def __init__(self, *args: Any, patience: float, badge: bytes = b"", **kwargs: Any) -> None:
+    `most`: connections that are open at once; the next is closed before it is read.
+    """
+
+    def __init__(
+        self, *args: Any, patience: float, badge: bytes = b"", most: int = MOST_CONNECTIONS, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.access_log = False  # a query string may hold what a reader looks for
-        self._patience, self._badge = patience, badge
+        self._patience, self._badge, self._most = patience, badge, most
         self._subject: bytes | None = None
         self._late: asyncio.TimerHandle | None = None
         self._heading = False
         self._size = 0
+        self._moved = False
         self._upgrading = False
         self._refused = False
         self._refusal = (400, "the request is no HTTP/1.1, or its length can be read in two ways")
@@ -39,6 +46,10 @@ class Listening(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Open; the first request must come in time."""
         super().connection_made(transport)
+        if len(self.connections) > self._most:  # files are left for the way to the nodes, and for who is there
+            self._refused = True
+            transport.abort()
+            return
         self._subject = certificates.subject(transport.get_extra_info("peercert")) if self._badge else None
         self._late = self.loop.call_later(self._patience, self._head_is_late)
 
@@ -54,6 +65,7 @@ class Listening(HttpToolsProtocol):
         if self._refused:
             return
         self._unset_keepalive_if_required()
+        self._moved = False
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -61,8 +73,8 @@ class Listening(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(*self._refusal)
         else:
-            self._size = self._size + len(data) if self._heading else 0
-            if self._size > MOST_HEAD:
+            self._size = self._size + len(data) if self._heading or not self._moved else 0
+            if self._size > MOST_HEAD:  # of trailers and of what chunks say of themselves, too
                 self._refuse(431, f"the request's headers are larger than {MOST_HEAD} bytes")
 
     def send_400_response(self, msg: str) -> None:
@@ -78,12 +90,12 @@ class Listening(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header. One that comes after the body could be anything, and nobody needs it."""
-        if self._heading and (not self._badge or name.lower() != self._badge):
+        if self._heading and not (self._badge and certificates.is_reserved(name, self._badge)):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The head is there."""
-        self._heading = False
+        self._heading, self._moved = False, True
         self._in_time()
         self._check()
         if self.parser.should_upgrade():
@@ -91,6 +103,7 @@ class Listening(HttpToolsProtocol):
             return
         if self._subject is not None:
             self.headers.append((self._badge, self._subject))
+            self.headers.append((certificates.FORWARDED, self._address()))  # without it nodes heed no badge
         super().on_headers_complete()
         path, _, query = self.url.partition(b"?")
         self.scope["raw_path"], self.scope["query_string"] = path, query  # to the byte
@@ -98,6 +111,7 @@ class Listening(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """A piece of its body."""
+        self._moved = True
         if not self._upgrading:
             super().on_body(body)
 
@@ -105,6 +119,9 @@ class Listening(HttpToolsProtocol):
         """Its end."""
         if not self._upgrading:
             super().on_message_complete()
+
+    def _address(self) -> bytes:
+        return self.client[0].encode() if self.client else b"unknown"
 
     def _check(self) -> None:
         """Raise for a head that no request of the cluster's API has; the parser turns it into its own error."""

@@ -13,8 +13,22 @@ from integration.gateway.failures import Gone, SlowClient, TooLarge
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+MOST_HELD = 512_000_000  # bytes
+SLOW = 2  # times the patience that a client has: so long a part waits for a whole body
 UNREAD = Call("other")  # a path that cannot be read with certainty: it passes untouched
 _log = logging.getLogger(__name__)
+
+
+class Held:
+    """What is held of bodies that are read whole, over all requests: many clients together could fill the memory."""
+
+    def __init__(self, most: int = MOST_HELD) -> None:
+        self._most, self.size = most, 0
+
+    def add(self, size: int) -> bool:
+        """Count bytes; whether there is room for them."""
+        self.size += size
+        return self.size <= self._most
 
 
 class Passage:
@@ -30,9 +44,10 @@ class Passage:
         *,
         limit: int,
         patience: float,
+        held: Held,
     ) -> None:
         self._receive, self._send, self._cluster = receive, send, cluster
-        self._limit, self._patience = limit, patience
+        self._limit, self._patience, self._held = limit, patience, held
         self.method: str = scope["method"]
         query = scope["query_string"]
         self.raw_path: bytes = scope["raw_path"] + (b"?" + query if query else b"")
@@ -43,16 +58,24 @@ class Passage:
         told = framing.first(self.headers, b"content-length")
         self._told = int(told) if told else 0
         self._read: list[bytes] = []
-        self._size = 0
+        self._size = self._kept = 0
         self._more = self._chunked or self._told > 0
         self._afterwards: list[Callable[[], None]] = []
         self.answer: Passed | None = None
         self.started = False  # something was sent to the client
 
     async def body(self, limit: int) -> bytes | None:
-        """The whole body as it came; None where it is larger than `limit`: what is not read streams through."""
-        while self._more and self._size <= limit and self._told <= limit:
-            self._read.append(await self._piece())
+        """The whole body as it came; None where it is larger than `limit`: what is not read streams through.
+
+        So does what comes too slowly, or finds no room beside the bodies of others.
+        """
+        loop = asyncio.get_running_loop()
+        late, room = loop.time() + SLOW * self._patience, True
+        while self._more and self._size <= limit and self._told <= limit and room and loop.time() < late:
+            piece = await self._piece()
+            self._read.append(piece)
+            self._kept += len(piece)
+            room = self._held.add(len(piece))
         if self._more or self._size > limit:
             return None
         self._read = [b"".join(self._read)]
@@ -107,6 +130,7 @@ class Passage:
 
     def finish(self) -> None:
         """The end: what waits for it is called."""
+        self._held.add(-self._kept)
         for callback in self._afterwards:
             try:
                 callback()

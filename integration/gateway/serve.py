@@ -13,7 +13,7 @@ import uvicorn
 
 from integration.gateway import tls
 from integration.gateway.compat import Speaks
-from integration.gateway.listening import Listening
+from integration.gateway.listening import MOST_CONNECTIONS, Listening
 from integration.gateway.parts import Places, application
 from integration.settings import Settings
 from mappings.errors import SettingsError
@@ -37,7 +37,7 @@ def serve(settings: Settings, places: Places, tell: Callable[[str], None], *, sp
     """Serve until SIGTERM or Ctrl-C. Raises SettingsError for an address or files that cannot be used."""
     context = tls.towards_clients(settings)
     app = application(settings, places, tell, speaks=speaks)
-    _more_files()
+    most = connections(_more_files())
     listener = listening(settings.gateway_host, settings.gateway_port)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
@@ -46,6 +46,7 @@ def serve(settings: Settings, places: Places, tell: Callable[[str], None], *, sp
         http=functools.partial(  # type: ignore[arg-type]
             Listening,
             patience=settings.gateway_client_timeout,
+            most=most,
             badge=(settings.gateway_certificate_header or "").lower().encode(),
         ),
         ws="none",
@@ -78,11 +79,19 @@ def listening(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _more_files() -> None:
-    """Each client needs two connections, and many systems begin with room for 1024."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+def connections(files: int) -> int:
+    """How many clients there may be at once: each needs a connection to a node too, and some files are for others."""
+    return max(16, min(MOST_CONNECTIONS, (files - 200) // 2))
+
+
+def _more_files() -> int:
+    """Have as many files as are allowed, since many systems begin with room for 1024; return how many."""
+    few, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY:
+        most = max(few, 4 * MOST_CONNECTIONS)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def _shown(host: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from integration.gateway import app, passing
 from integration.gateway.app import Gateway
 from integration.gateway.exchange import Exchange
 from integration.gateway.upstream import Upstream
@@ -199,3 +200,34 @@ def test_a_node_that_breaks_off_tells_the_client(cluster: Node) -> None:
     client = Client()
     client.ask(cluster.url)
     assert all(message["type"] == "http.response.start" or message["more_body"] for message in client.sent)
+
+
+def test_a_body_that_finds_no_room_beside_others_streams_through(
+    cluster: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[passing.Held] = []
+
+    class Full(passing.Held):
+        def __init__(self) -> None:
+            super().__init__(5)
+            made.append(self)
+
+    async def wants(exchange: Exchange) -> bool:
+        assert await exchange.body(100) is None
+        return False
+
+    monkeypatch.setattr(app, "Held", Full)
+    assert Client().ask(cluster.url, Part(wants)) == b"{}"
+    assert cluster.requests[0].endswith(b'\r\n\r\n{"query": 1}')
+    assert [held.size for held in made] == [0]  # given back
+
+
+def test_a_part_waits_for_no_body_that_drips(cluster: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passing, "SLOW", 0)
+
+    async def wants(exchange: Exchange) -> bool:
+        assert await exchange.body(100) is None
+        return False
+
+    assert Client().ask(cluster.url, Part(wants)) == b"{}"
+    assert cluster.requests[0].endswith(b'\r\n\r\n{"query": 1}')

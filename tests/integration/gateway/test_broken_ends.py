@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.integration.gateway.conftest import LIMIT, PATIENCE
-from tests.integration.gateway.node import OK, Node, breaks_off
+from tests.integration.gateway.node import OK, Node, answers, breaks_off
 from tests.integration.gateway.process import Running
 from tests.integration.gateway.wire import error, exchanged, is_closed, opened, rest, until
 
@@ -259,3 +259,29 @@ def test_the_cluster_may_refuse_a_body_before_it_has_all(gateway: Running, node:
         assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
         connection.sendall(b"{}")
         assert rest(connection).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("endless", [b"0\r\nX: ", b"0\r\nX: a\r\nY: ", b"3;a="])
+def test_what_never_becomes_a_body_is_not_kept_for_ever(gateway: Running, node: Node, endless: bytes) -> None:
+    """A trailer, or what a chunk says of itself: both come after the head, and have no length."""
+    with opened(gateway.port) as connection:
+        connection.sendall(b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n" + endless)
+        with contextlib.suppress(OSError):
+            for _ in range(200):
+                connection.sendall(b"x" * 10_000)
+                time.sleep(0.001)
+        answer = rest(connection, quiet=2)
+        assert is_closed(connection, seconds=1)
+    if answer:  # else it was closed while we still sent, and the system threw it away
+        assert error(answer)[0] == 431
+    until(lambda: len(node.broken) == 1)
+    assert node.requests == []
+
+
+def test_what_follows_an_answer_without_a_body_ends_the_connection(gateway: Running, node: Node) -> None:
+    node.does = answers(b"HTTP/1.1 204 No Content\r\n\r\nrubbish")
+    assert exchanged(gateway.port, b"GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").endswith(b"\r\n\r\n")
+    node.does = answers(OK)
+    before = node.connections
+    assert exchanged(gateway.port, b"POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").endswith(b"{}")
+    assert node.connections == before + 1

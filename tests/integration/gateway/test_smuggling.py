@@ -70,7 +70,7 @@ def test_what_can_be_read_in_two_ways_is_refused(gateway: Running, node: Node, r
 
 def test_a_chunk_that_breaks_later_ends_the_request_at_the_node_too(gateway: Running, node: Node) -> None:
     with opened(gateway.port) as connection:
-        connection.sendall(CHUNKED.replace(b"_search", b"_doc") + b"3\r\nabc\r\n")
+        connection.sendall(CHUNKED.replace(b"_search", b"_bulk") + b"3\r\nabc\r\n")
         connection.settimeout(0.3)
         with pytest.raises(TimeoutError):
             connection.recv(1)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import trustme
 
-from integration.gateway.certificates import subject
+from integration.gateway.certificates import is_reserved, subject
 from tests.integration.gateway.node import OK, Node, answers, node
 from tests.integration.gateway.process import Running, gateway_before
 
@@ -101,11 +101,15 @@ def test_a_clients_certificate_is_verified_and_its_subject_told(files: Files, tm
         "gateway_client_certificate": policy,
         "gateway_certificate_header": "X-Proxy-User",
     }
-    forged = {"X-Proxy-User": "CN=admin"}
+    forged = {"X-Proxy-User": "CN=admin", "X_Proxy_User": "CN=admin", "X-Proxy-Roles": "admin", "Forwarded": "for=::"}
+    forged |= {"X-Forwarded-For": "203.0.113.9", "X-Opaque-Id": "mine"}
     with node(answers(OK)) as one, between(tmp_path, one, **settings) as running:
         assert files.ask(running, files.client, **forged) == b"{}"
         [told] = [line for line in one.requests[0].split(b"\r\n") if line.startswith(b"x-proxy-user:")]
         assert told.startswith(b"x-proxy-user: CN=opac,")
+        assert b"x-forwarded-for: 127.0.0.1\r\n" in one.requests[0]
+        assert b"x-opaque-id: mine\r\n" in one.requests[0]
+        assert not any(word in one.requests[0] for word in (b"admin", b"203.0.113.9", b"for=::"))
         with pytest.raises((urllib.error.URLError, ssl.SSLError, ConnectionError)):
             files.ask(running, files.strange)
         if policy == "required":
@@ -114,7 +118,7 @@ def test_a_clients_certificate_is_verified_and_its_subject_told(files: Files, tm
             assert len(one.requests) == 1
         else:
             assert files.ask(running, **forged) == b"{}"
-            assert b"x-proxy-user" not in one.requests[1].lower()
+            assert not any(word in one.requests[1].lower() for word in (b"proxy", b"forwarded", b"admin"))
 
 
 @pytest.mark.parametrize(
@@ -153,3 +157,19 @@ def test_a_subject_is_told_so_that_it_can_be_read_in_one_way_only(parts: Any, to
 def test_no_certificate_has_no_subject() -> None:
     assert subject(None) is None
     assert subject({}) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "badge", "reserved"),
+    [
+        (b"X-Proxy-User", b"x-proxy-user", True),
+        (b"x_proxy_roles", b"x-proxy-user", True),
+        (b"x-proxyuser", b"x-proxy-user", False),
+        (b"X-Opaque-Id", b"x-user", False),
+        (b"x-user", b"x-user", True),
+        (b"X-Forwarded-For", b"x-user", True),
+        (b"authorization", b"x-proxy-user", False),
+    ],
+)
+def test_what_nodes_may_trust_beside_the_badge_comes_from_no_client(name: bytes, badge: bytes, reserved: bool) -> None:
+    assert is_reserved(name, badge) is reserved
