@@ -179,9 +179,9 @@ class Settings(BaseSettings):
 
 
 def _shown(error: ErrorDetails) -> str:
-    """What came; of a URL only its type, for a password may stand in it."""
-    came = error["input"]
-    return type(came).__name__ if str(error["loc"][0]).endswith("_url") else repr(came)
+    """What came; of URLs only their type, for a password may stand in them."""
+    came, name = error["input"], str(error["loc"][0])
+    return type(came).__name__ if name.endswith("_url") or name == "gateway_nodes" else repr(came)
 
 
 def load() -> Settings:

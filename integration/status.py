@@ -57,9 +57,14 @@ def brief(cluster: Cluster, known: state.Attached, caller: Cluster, name: str) -
         **problems.counts(cluster, known),
         "space": known.space,
         "bundle": {"name": known.bundle.name, "bits": known.bundle.bits, "digest": known.bundle.digest},
-        "off": asdict(off) if off else None,
-        "follow": _follow(kept) if kept and kept.get("uuid") == known.uuid else None,
+        "off": {"index": off.index, "since": off.since} if off else None,
+        "follow": _unnamed(_follow(kept)) if kept and kept.get("uuid") == known.uuid else None,
     }
+
+
+def _unnamed(told: dict[str, Any]) -> dict[str, Any]:
+    """Without the machine and process: they are no reader's business, nor is who switched something off."""
+    return {name: value for name, value in told.items() if name not in ("host", "pid")}
 
 
 def _watermarks(cluster: Cluster, known: state.Attached, kept: Mapping[str, Any] | None) -> dict[int, Shard]:

@@ -26,7 +26,14 @@ from integration.gateway.uploads import Uploads
 from integration.queries import encode_by_worker
 from integration.search.run import Searcher
 from integration.settings import Settings
-from mappings.errors import CrosshatchError, EngineRefused, RequestError, Unavailable
+from mappings.errors import (
+    CrosshatchError,
+    EngineRefused,
+    NotAttachedError,
+    RequestError,
+    Unavailable,
+    UnknownIndexError,
+)
 
 JSON = [(b"content-type", b"application/json; charset=UTF-8")]
 TEXT = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
@@ -136,7 +143,7 @@ class Own:
         try:
             caller.request("GET", "/")
         except EngineRefused as error:
-            if error.status != 403:  # known, and allowed other things
+            if (error.status, error.kind) != (403, "security_exception"):  # that: known, and allowed other things
                 raise _Refused(error.status, "the cluster does not take these credentials") from None
         self._known[mark] = time.monotonic() + TRUSTED
         while len(self._known) > 1000:
@@ -184,6 +191,10 @@ class Own:
         caller.request("POST", f"/{part(index)}/_search", params={"filter_path": "took"}, body=nothing)
         try:
             return state.attached(self._ours, index)
+        except (UnknownIndexError, NotAttachedError):
+            raise
+        except RequestError as error:  # which indices stand behind a name is told to nobody
+            raise RequestError(f"{index!r} came; one index was expected, or an alias of one") from error
         except EngineRefused as error:  # our account is, and that is no caller's business
             _log.warning("the gateway's own account: %s", error)
             raise Unavailable("the gateway cannot read its own state; its log tells why") from error

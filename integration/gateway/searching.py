@@ -1,15 +1,15 @@
 """One search body with clauses: codes, candidates, the native body. What it reads, it reads as the caller."""
 
 import base64
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import msgspec
 
 from encoders.api import Item
+from integration.gateway.asking import NOT_PASSED, Ask, Told, refused, search, shared
 from integration.gateway.attachments import Attachment, Attachments, check_local
 from integration.gateway.clause import Clause, read
 from integration.gateway.exchange import Header
@@ -37,28 +37,9 @@ from mappings.code import HashCode
 from mappings.errors import CodeLengthError, CrosshatchError, RecordError, RequestError, WorkerUnavailable
 from mappings.fields import OBJECT
 
-# parameters of the URL that a request for candidates must share with the search itself
-_SHARED = (
-    "routing", "preference", "search_pipeline", "ignore_unavailable", "allow_no_indices", "expand_wildcards",
-    "ignore_throttled",
-)  # fmt: skip
 MOST_CLAUSES = 100  # of one request: each may be a query to encode, and a request for its candidates
 MOST_CANDIDATES = 40_000  # of all its clauses; they are held here, and go out again in the search
 SCORES = "include_named_queries_score"
-_BODY_HEADERS = (b"content-type", b"content-encoding", b"content-length", b"transfer-encoding", b"accept")
-NOT_PASSED = (b"host", b"connection", b"expect", b"accept-encoding", b"content-length", b"transfer-encoding")
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What the cluster answered, whole."""
-
-    status: int
-    headers: Sequence[Header]
-    body: bytes
-
-
-Ask = Callable[[str, bytes, Sequence[Header], bytes], Awaitable[Told]]  # method, path with query, headers, body
 
 
 class Refused(Exception):
@@ -169,11 +150,9 @@ class Searching:
 
     async def _admit(self, tree: Body, where: Where) -> None:
         """Raises Refused, with the cluster's own words, where the caller may not search there."""
-        nothing: Body = {"query": {"match_none": {}}, "size": 0, "track_total_hits": False}
-        if where.index is None and "pit" in tree:
-            nothing["pit"] = tree["pit"]
-        params = {name: where.params[name] for name in _SHARED if name in where.params}
-        await self._search(where.index, nothing, {**params, "filter_path": "took"}, where.headers)
+        told = await refused(self.ask, where.index, where.params, where.headers, pit=tree.get("pit"))
+        if told is not None:
+            raise Refused(told)
 
     def _is_known(self, clause: Clause, reached: Sequence[Attachment]) -> bool:
         """Whether nobody has to be asked for the clause's codes."""
@@ -190,15 +169,11 @@ class Searching:
 
     async def _candidates(self, tree: Body, one: Side, where: Where) -> list[tuple[str, str]]:
         body = candidates(tree, one)
-        params = {name: where.params[name] for name in _SHARED if name in where.params}
-        answer = await self._search(where.index, body, {**params, "filter_path": "hits.hits._i*"}, where.headers)
+        answer = await self._search(where.index, body, shared(where.params, "hits.hits._i*"), where.headers)
         return [(hit["_index"], hit["_id"]) for hit in answer.get("hits", {}).get("hits", ())]
 
     async def _search(self, index: str | None, body: Body, params: Mapping[str, str], headers: Sequence[Header]) -> Any:
-        path = f"/{quote(index, safe=',*')}/_search" if index else "/_search"
-        own = [(name, value) for name, value in headers if name.lower() not in (*NOT_PASSED, *_BODY_HEADERS)]
-        own.append((b"content-type", b"application/json"))
-        told = await self.ask("POST", f"{path}?{urlencode(params)}".encode(), own, msgspec.json.encode(body))
+        told = await search(self.ask, index, body, params, headers)
         if told.status != 200:
             raise Refused(told)
         return msgspec.json.decode(told.body)

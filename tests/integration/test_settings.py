@@ -142,3 +142,11 @@ def test_settings_are_frozen() -> None:
 def test_what_the_program_sets_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROSSHATCH_BATCH", "8")
     assert Settings(batch=9).batch == 9
+
+
+def test_no_password_of_a_node_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for came in ('["http://a:secret-word@b"', '[{"x": "http://a:secret-word@b"}]'):
+        monkeypatch.setenv("CROSSHATCH_GATEWAY_NODES", came)
+        said = refusal()
+        assert "GATEWAY_NODES" in said
+        assert "secret-word" not in said

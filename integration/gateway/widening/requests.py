@@ -3,17 +3,19 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from integration.gateway import bodies
+from integration.gateway.asking import NOT_PASSED, Ask, Told, refused
 from integration.gateway.attachments import Attachment, Attachments
 from integration.gateway.calls import Call
 from integration.gateway.exchange import Exchange, Header
 from integration.gateway.failures import TooLarge
 from integration.gateway.querycodes import QueryCodes
-from integration.gateway.searching import NOT_PASSED, Ask, Told
 from integration.gateway.trees import Unreadable
+from integration.gateway.turns import in_turns
 from integration.gateway.widening import answers
 from integration.gateway.widening.decision import Untouched, look
 from integration.gateway.widening.lines import searches
@@ -27,6 +29,7 @@ from mappings.errors import CrosshatchError, EngineRefused, RequestError, Unavai
 
 DEGRADED, WIDENED = b"x-crosshatch-degraded", b"x-crosshatch-widened"
 _REFUSED = "the cluster did not rank by codes"
+MOST_SEARCHES = 100  # of one multi-search that are widened; one with more comes as it is
 _LOST = b"unable to find script [crosshatch-"
 
 
@@ -88,7 +91,7 @@ class Widening:
                     found[at] = search
         except Unreadable:
             return False
-        if not found:
+        if not found or len(found) > MOST_SEARCHES:
             return False
         numbers = [at // 2 for at in found]
         return await self._reranked(
@@ -154,9 +157,9 @@ class Widening:
             else:
                 self._count(found, "degraded")
                 told = await self._sent(exchange, raw)
-                if why == _REFUSED and answers.whole(
-                    told, numbers
-                ):  # the search itself is sound: no other fares better
+                # the search itself is sound: no other fares better, but where only its own limit of time was too short
+                limited = any("timeout" in one.tree or "timeout" in one.call.params for one in found)
+                if why == _REFUSED and not limited and answers.whole(told, numbers):
                     until = time.monotonic() + PAUSE
                     self._refused.update({search.rule.pattern: until for search in found})
                 mark = (DEGRADED, why.encode("ascii", "replace"))
@@ -177,8 +180,15 @@ class Widening:
         now = time.monotonic()
         if any(now < self._refused.get(search.rule.pattern, 0.0) for search in found):
             return None, f"{_REFUSED} just now"
+        unknown = {
+            (one.call.index, tuple(one.call.params.items()))
+            for one in found
+            if not self._scripts.knows(one.words.text, one.reached)
+        }
+        if not await self._may(unknown, exchange.headers):  # nobody encodes for whom the cluster refuses
+            return None, "the cluster does not let the caller search"
         try:
-            scripts = await asyncio.gather(*(self._scripts.score(one.words.text, one.reached) for one in found))
+            scripts = await in_turns([partial(self._scripts.score, one.words.text, one.reached) for one in found])
             trees = [reranked(one.tree, one.words.path, script) for one, script in zip(found, scripts, strict=True)]
             asked = write(trees)
         except (WorkerUnavailable, RequestError) as error:
@@ -190,6 +200,12 @@ class Widening:
             await self._attachments.mend_scripts()  # the cluster lost them, and gets them once again
             told = await self._sent(exchange, asked)
         return (told, "") if answers.whole(told, numbers) else (None, _REFUSED)
+
+    async def _may(
+        self, places: Iterable[tuple[str | None, Iterable[tuple[str, str]]]], headers: Sequence[Header]
+    ) -> bool:
+        told = await in_turns([partial(refused, self._ask, index, dict(params), headers) for index, params in places])
+        return not any(told)
 
     def _count(self, found: Sequence[Search], what: str) -> None:
         for search in found:

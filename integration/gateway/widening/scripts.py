@@ -34,6 +34,11 @@ class Scripts:
             codes[space] = [(part, code) for part, code in made.items() if part == "text"]
         return script_for([one.target for one in reached], codes)
 
+    def knows(self, words: str, reached: Sequence[Attachment]) -> bool:
+        """Whether no worker has to be asked for these words in these indices."""
+        item = Item(words)
+        return all(self._codes.remembered(item, one.known.bundle) is not None for one in reached)
+
     async def _asked(self, item: Item, one: Attachment) -> Any:
         if time.monotonic() < self._from:
             raise WorkerUnavailable("no worker encoded the words of a search just now")

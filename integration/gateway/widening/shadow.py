@@ -9,11 +9,11 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from integration.gateway import json_text
+from integration.gateway.asking import NOT_PASSED, Ask
 from integration.gateway.attachments import Attachment
 from integration.gateway.calls import Call
 from integration.gateway.exchange import Header
 from integration.gateway.failures import GatewayFailure
-from integration.gateway.searching import NOT_PASSED, Ask
 from integration.gateway.trees import Unreadable
 from integration.gateway.widening import answers
 from integration.gateway.widening.reranking import reranked
