@@ -125,10 +125,14 @@ class Listening(HttpToolsProtocol):
 
     def _check(self) -> None:
         """Raise for a head that no request of the cluster's API has; the parser turns it into its own error."""
-        if self.parser.get_http_version() not in ("1.0", "1.1"):
+        version = self.parser.get_http_version()
+        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if version not in ("1.0", "1.1"):
             self._refusal = (505, "another version of HTTP came; expected HTTP/1.1")
         elif self.parser.get_method() == b"CONNECT" or not (self.url.startswith(b"/") or self.url == b"*"):
             self._refusal = (400, "a path was expected as the request's target; this is no forward proxy")
+        elif codings and (version == "1.0" or codings != [b"chunked"]):  # `,chunked`: to some readers no chunks
+            pass
         elif sum(name == b"host" for name, _ in self.headers) > 1:
             self._refusal = (400, "the request names two hosts")
         else:
@@ -138,7 +142,7 @@ class Listening(HttpToolsProtocol):
     def _stay(self, rest: bytes) -> None:
         """Read a request that offers to go over to another protocol as if it did not: the parser skips its body."""
         tokens = [token.strip().lower() for name, value in self.headers if name == b"connection" for token in value.split(b",")]  # fmt: skip # noqa: E501
-        lines = [self.parser.get_method(), b" ", self.url, b" HTTP/1.1\r\n"]
+        lines = [self.parser.get_method(), b" ", self.url, f" HTTP/{self.parser.get_http_version()}\r\n".encode()]
         for name, value in self.headers:
             if name not in _UPGRADE:
                 lines += (name, b": ", value, b"\r\n")

@@ -27,6 +27,22 @@ HIDDEN = b"GET /_hidden HTTP/1.1\r\nHost: a\r\n\r\n"
         POST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" + HIDDEN,
         POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + HIDDEN,
         POST + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" + HIDDEN,
+        POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n" + HIDDEN,
+        POST + b"Transfer-Encoding: ,chunked\r\n\r\n0\r\n\r\n" + HIDDEN,
+        POST + b"Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n" + HIDDEN,
+        POST + b"Transfer-Encoding:\r\n\r\n" + HIDDEN,
+        POST.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + HIDDEN,
+        POST + b"Connection: Upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: ,chunked\r\n\r\n0\r\n\r\n" + HIDDEN,
+        POST + b"Content-Length: 4 4\r\n\r\nabcd" + HIDDEN,
+        POST + b"Content-Length:\r\n\r\n" + HIDDEN,
+        b"GET / HTTP/1.1\nHost: a\n\n",
+        b"GET / HTTP/1.1\r\n X: y\r\nHost: a\r\n\r\n",
+        CHUNKED + b"3;a\nabc\r\n0\r\n\r\n" + HIDDEN,
+        CHUNKED + b'3;a="\r\n"\r\nabc\r\n0\r\n\r\n' + HIDDEN,
+        CHUNKED + b"0x3\r\nabc\r\n0\r\n\r\n" + HIDDEN,
+        CHUNKED + b"\r\nabc\r\n0\r\n\r\n" + HIDDEN,
+        CHUNKED + b"0\r\nTransfer-Encoding: chunked\r\n\r\n" + HIDDEN,
+        CHUNKED + b"0\r\nContent-Length: 50\r\n\r\n" + HIDDEN,
         POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + HIDDEN,
         POST + b"Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n" + HIDDEN,
         POST + b"X: a\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + HIDDEN,
@@ -95,6 +111,15 @@ def test_an_offer_to_change_the_protocol_is_left_out_and_the_body_is_kept(gatewa
     assert node.requests[0].endswith(b"content-length: 2\r\n\r\n{}")
     assert b"pgrade" not in node.requests[0]
     assert node.requests[1].startswith(b"GET /_hidden ")
+
+
+def test_an_old_client_that_offers_another_protocol_is_answered_once(gateway: Running, node: Node) -> None:
+    old = POST.replace(b"1.1", b"1.0") + b"Connection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\n{}"
+    with opened(gateway.port) as connection:
+        connection.sendall(old + HIDDEN)
+        assert rest(connection, quiet=2).count(b"HTTP/1.1 ") == 1
+        assert is_closed(connection, seconds=1)
+    assert len(node.requests) == 1
 
 
 def test_requests_that_come_at_once_are_answered_in_order(gateway: Running, node: Node) -> None:
