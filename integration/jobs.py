@@ -17,6 +17,7 @@ ENCODE_QUERY = "crosshatch.encode_query"
 BATCH_QUEUE = "crosshatch.batch"
 QUERY_QUEUE = "crosshatch.query"
 HARD_LIMIT = 900  # seconds for one batch; a batch is at most a minute's work on a slow processor
+QUERY_LIMIT = 120  # the same for one query: a model may have to be loaded first
 _CONFIG = {
     "task_serializer": "json",
     "result_serializer": "json",

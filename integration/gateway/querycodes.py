@@ -6,9 +6,12 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from celery import Celery
+from celery.result import AsyncResult
+from redis import Redis
 
 from encoders.api import Item
 from integration import jobs
@@ -18,6 +21,7 @@ from mappings.errors import RequestError, WorkerUnavailable
 
 KEPT = 10_000  # codes in memory, some hundred bytes each
 ASKING = 8  # workers asked at once
+QUEUED = 32  # queries in the broker's queue, which without workers would grow by a picture with each search
 COMING = 200  # queries that wait for that: more could not be answered in time
 Codes = Mapping[str, HashCode]
 Ask = Callable[[Item, Bundle, float], dict[str, Any]]
@@ -80,18 +84,33 @@ class QueryCodes:
 def worker(broker_url: str) -> Ask:
     """How a worker at this broker is asked; to be called in threads."""
     app: Celery = jobs.queue_app(broker_url)  # its result backend is one a thread
+    broker = Redis.from_url(broker_url, socket_connect_timeout=1, socket_timeout=5)
 
     def ask(item: Item, bundle: Bundle, timeout: float) -> dict[str, Any]:
         pictures = [base64.b64encode(picture).decode() for picture in item.pictures]
         arguments = {"reference": bundle.reference, "digest": bundle.digest, "text": item.text, "pictures": pictures}
         try:
+            if broker.llen(jobs.QUERY_QUEUE) >= QUEUED:
+                raise WorkerUnavailable(f"{QUEUED} queries wait in the queue: no worker takes them")
             result = app.send_task(jobs.ENCODE_QUERY, kwargs=arguments, retry=False, expires=timeout)
-            answer: dict[str, Any] = result.get(timeout=timeout)
+            try:
+                answer: dict[str, Any] = result.get(timeout=timeout)
+            finally:
+                _let_go(result)
+        except WorkerUnavailable:
+            raise
         except Exception as error:  # a broker that is away, a worker's own error, no answer: one and the same here
             raise WorkerUnavailable(f"no worker encoded the query: {type(error).__name__}") from error
         return answer
 
     return ask
+
+
+def _let_go(result: AsyncResult) -> None:
+    """Wait for it no more. By itself it would say so to the broker when it is collected, in the loop's thread maybe."""
+    backend, result.backend = result.backend, None
+    with suppress(Exception):  # a broker that is away forgets it by itself
+        backend.remove_pending_result(result)
 
 
 def _key(item: Item, bundle: Bundle) -> bytes:

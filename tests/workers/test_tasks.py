@@ -111,6 +111,8 @@ def test_an_engine_that_is_down_is_tried_again(tasks: ModuleType) -> None:
     assert tasks.encode_batch.max_retries == 10
     assert tasks.encode_batch.name == "crosshatch.encode_batch"
     assert tasks.encode_query.name == "crosshatch.encode_query"
+    assert (tasks.encode_query.acks_late, tasks.encode_query.time_limit) == (False, 120)  # a killer comes once
+    assert tasks.encode_batch.acks_late is True
 
 
 def test_a_query_is_encoded_by_part(tasks: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

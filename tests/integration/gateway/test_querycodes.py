@@ -2,12 +2,16 @@
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from encoders.api import Item
-from integration.gateway.querycodes import QueryCodes, worker
+from integration.engine import redis_server
+from integration.gateway.querycodes import COMING, QUEUED, QueryCodes, worker
+from integration.jobs import QUERY_QUEUE
 from integration.state import Bundle
 from mappings.code import HashCode
 from mappings.errors import RequestError, WorkerUnavailable
@@ -42,6 +46,19 @@ def test_the_same_query_is_encoded_once() -> None:
     asyncio.run(several())
     assert ask.asked == 1
     assert codes.remembered(CATS, BUNDLE) == {"text": HashCode(16, b"ca")}
+
+
+def test_without_workers_the_queue_does_not_grow_for_ever(tmp_path: Path) -> None:
+    with redis_server.embedded(tmp_path) as (url, _), Redis.from_url(url) as broker:
+        ask = worker(url)
+        with pytest.raises(WorkerUnavailable, match="TimeoutError"):
+            ask(CATS, BUNDLE, 0.01)
+        assert broker.llen(QUERY_QUEUE) == 1
+        assert broker.pubsub_channels() == []  # nobody listens for an answer that nobody waits for
+        broker.lpush(QUERY_QUEUE, *("x" for _ in range(QUEUED - 1)))
+        with pytest.raises(WorkerUnavailable, match="no worker takes them"):
+            ask(CATS, BUNDLE, 0.01)
+        assert broker.llen(QUERY_QUEUE) == QUEUED
 
 
 def test_the_oldest_is_forgotten() -> None:
@@ -91,3 +108,18 @@ def test_a_remembered_code_costs_next_to_nothing() -> None:
         codes.remembered(CATS, BUNDLE)
         times.append(time.perf_counter() - began)
     assert min(times) < 0.0002
+
+
+def test_no_more_queries_wait_than_could_be_answered() -> None:
+    codes = QueryCodes(Slow(0.2), timeout=5)
+
+    async def many() -> None:
+        asked = [asyncio.ensure_future(codes.codes(Item(f"w{n}"), BUNDLE)) for n in range(COMING)]
+        await asyncio.sleep(0.01)
+        with pytest.raises(WorkerUnavailable, match="too many"):
+            await codes.codes(Item("one more"), BUNDLE)
+        for one in asked:
+            one.cancel()
+        codes.close()
+
+    asyncio.run(many())
