@@ -16,6 +16,7 @@ from integration.gateway import certificates, failures
 
 MOST_HEAD = 64 * 1024  # bytes; the cluster's own limit is 16 KB of headers, and it says so itself
 MOST_CONNECTIONS = 20_000
+MOST_WAITING = 100  # requests that came behind one that is being answered: thirty bytes each there, two thousand here
 GONE = "crosshatch.gone"  # in a scope's extensions: a future that is done when the client has closed
 _UPGRADE = (b"upgrade", b"http2-settings", b"connection")
 _log = logging.getLogger(__name__)
@@ -135,6 +136,8 @@ class Listening(HttpToolsProtocol):
             pass
         elif sum(name == b"host" for name, _ in self.headers) > 1:
             self._refusal = (400, "the request names two hosts")
+        elif len(self.pipeline) >= MOST_WAITING:
+            self._refusal = (429, f"{MOST_WAITING} requests of this connection wait for their turn")
         else:
             return
         raise ValueError(self._refusal[1])

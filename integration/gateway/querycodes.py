@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from celery import Celery
@@ -59,11 +60,16 @@ class QueryCodes:
                 raise WorkerUnavailable("too many queries wait for a worker; try again")
             coming = asyncio.ensure_future(self._asked(key, item, bundle))
             self._coming[key] = coming
-            coming.add_done_callback(lambda _: self._coming.pop(key, None))
+            coming.add_done_callback(partial(self._came, key))
         try:
             return await asyncio.wait_for(asyncio.shield(coming), self._timeout)
         except TimeoutError as error:
             raise WorkerUnavailable(f"no worker encoded the query within {self._timeout:g} s; try again") from error
+
+    def _came(self, key: bytes, coming: asyncio.Future[Codes]) -> None:
+        self._coming.pop(key, None)
+        if not coming.cancelled():
+            coming.exception()  # who waited was told, or waits no more: it is nothing for the log
 
     def close(self) -> None:
         """Ask nobody any more."""

@@ -132,6 +132,15 @@ def test_requests_that_come_at_once_are_answered_in_order(gateway: Running, node
     assert [part[-2:] for part in answer.split(b"HTTP/1.1 200 OK\r\n")[1:]] == names
 
 
+def test_very_many_requests_at_once_are_answered_as_far_as_they_may_wait(gateway: Running, node: Node) -> None:
+    with opened(gateway.port) as connection:
+        connection.sendall(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n" * 500)
+        answer = rest(connection, quiet=3)
+        assert is_closed(connection, seconds=1)
+    assert 100 <= answer.count(b"HTTP/1.1 200 OK\r\n") <= 200
+    assert answer.endswith(b"{}")
+
+
 def test_rubbish_behind_a_request_harms_neither_its_answer_nor_others(gateway: Running, node: Node) -> None:
     with opened(gateway.port) as connection:
         connection.sendall(b"GET /first HTTP/1.1\r\nHost: a\r\n\r\nrubbish\r\n\r\n")
