@@ -44,7 +44,8 @@ def seen(client: httpx.Client, method: str, path: str, **more: object) -> tuple[
         ("POST", "/_search", {"content": b"{}", "headers": {"content-type": "text/nothing"}}),
         ("POST", "/_search?size=0", {"content": gzip.compress(b"{}"),
                                      "headers": {"content-type": "application/json", "content-encoding": "gzip"}}),
-        ("GET", "/_search?size=0", {"headers": {"accept": "application/cbor", "x-opaque-id": "me"}}),
+        # its body is compared byte for byte, so it may hold nothing that a clock says
+        ("GET", "/_search?size=0&filter_path=hits", {"headers": {"accept": "application/cbor", "x-opaque-id": "me"}}),
         ("GET", "/_search?q=%C3%A9%20%2f..&size=0", {}),
         ("GET", "/a/../_search", {}),
         ("GET", "//_search", {}),
