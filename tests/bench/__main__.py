@@ -18,8 +18,9 @@ from integration.engine.client import Cluster
 from integration.engine.services import running
 from integration.search.scripts import ensure_scripts
 from integration.settings import Settings
-from tests.bench import encode, follow, gateway, heal, search, soak, write
+from tests.bench import encode, follow, gateway, heal, soak, write
 from tests.bench.machine import described, machine
+from tests.bench.search import three_parts
 
 OUT = Path("docs/bench.json")
 CURVES = Path("docs/soak.svg")
@@ -34,10 +35,10 @@ def searching(documents: int, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, running(Settings(data=Path(folder)), engine="embedded") as services:
         cluster = Cluster(services.url)
         ensure_scripts(cluster)
-        search.fill(cluster, documents)
-        found = search.summary(search.measure(search.ways(cluster), rounds))
+        three_parts.fill(cluster, documents)
+        found = three_parts.summary(three_parts.measure(three_parts.ways(cluster), rounds))
         cluster.close()
-    about = {"documents": documents, "rounds": rounds, "bits": search.BITS}
+    about = {"documents": documents, "rounds": rounds, "bits": three_parts.BITS}
     return {**about, "ways": found, "opensearch": services.version}
 
 

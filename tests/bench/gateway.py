@@ -29,7 +29,7 @@ from integration.settings import Settings
 from tests.bench import rewritten
 from tests.bench.load import requests
 from tests.bench.processes import cpu_seconds, family, parts_of, rss_mib
-from tests.bench.search import INDEX, fill
+from tests.bench.search.three_parts import INDEX, fill
 from tests.integration.gateway.process import gateway_before
 
 DOCUMENTS, PAIRS, REQUESTS, SECONDS = 50_000, 3000, 4000, 5.0

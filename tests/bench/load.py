@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import numpy as np
 import uvloop
 
-from tests.bench.search import INDEX, words
+from tests.bench.search.three_parts import INDEX, words
 
 
 def requests(host: str, count: int = 1000) -> list[bytes]:

@@ -24,7 +24,7 @@ from integration.gateway.upstream import Upstream, node
 from integration.search.scripts import ensure_scripts
 from integration.settings import Settings
 from mappings.profile import TargetProfile
-from tests.bench.search import BITS, INDEX, code, words
+from tests.bench.search.three_parts import BITS, INDEX, code, words
 
 GOALS = {"added_p50_ms": 2.0, "hit_ms": 0.2}
 JSON = [(b"content-type", b"application/json")]

@@ -1,4 +1,4 @@
-"""Fused search against plain BM25 on the same index: `python -m tests.bench.search [--documents N] [--json]`.
+"""Fused search against plain BM25: `python -m tests.bench.search.three_parts [--documents N] [--json]`.
 
 A synthetic catalogue (Zipf titles, three codes of 128 bits a record) on one shard of an engine started for it. Every
 round sends the same words both ways, one right after the other, so that whatever else the machine does hits both.

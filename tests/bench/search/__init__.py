@@ -1,0 +1,1 @@
+"""Every way to search, measured side by side: `make bench-search`."""
