@@ -29,7 +29,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Collection:
 @pytest.fixture(scope="module")
 def index(cluster: Cluster, held: Collection) -> str:
     ensure_scripts(cluster)
-    filled(cluster, CODE, held)
+    filled(cluster, CODE, held)  # and the titles alone, whose scores are the truth's
     return CODE.index(SIZE)
 
 
@@ -72,7 +72,7 @@ def test_the_fused_truth_is_what_scoring_everything_gives(
 ) -> None:
     """Also where the best BM25 hits are far fewer than match, and the rest must be asked for in pages."""
     monkeypatch.setattr(bm25, "PAGE", page)
-    queries = held.queries(5)
+    queries = held.queries(3)
     told = bm25.fused_truths(wire(services.url), index, prepared(tmp_path, SIZE), queries, engine.WEIGHTS, 50)
     monkeypatch.undo()
     for at, query in enumerate(queries):

@@ -7,6 +7,7 @@ as JSON, plots, and the page on larger catalogues that is computed from them.
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ OUT = Path("docs/bench-search.json")
 DECADES = (10_000, 100_000, 1_000_000)
 QUICK = 2_000
 HEAP = "2g"
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 160)  # the tables are wide: a file has room for them
 progress = Console(stderr=True)
 
 

@@ -17,7 +17,7 @@ from integration.search.run import final_body
 from mappings.scripts import Pair, score_script
 from tests.bench.search import terms
 from tests.bench.search.collection import BITS, Collection, Query
-from tests.bench.search.layouts import CODE, SPACE, Layout, filled, number_of
+from tests.bench.search.layouts import CODE, SPACE, TITLES, Layout, filled, number_of
 from tests.bench.search.terms import Terms
 from tests.bench.search.truth import SATURATION
 from tests.bench.search.ways import CODES, ENGINE, WORDS, Built, Way, fused
@@ -104,7 +104,7 @@ def ways(url: str, size: int) -> list[Way]:
     ]
     fusions = [(f"exact fused, w {w:g}", fused(w), CODE, partial(exact_fused, w)) for w in WEIGHTS]
     listed = [
-        ("BM25", WORDS, CODE, words),
+        ("BM25", WORDS, TITLES, words),
         ("BM25, all hits counted", WORDS, CODE, partial(words, total=True)),
         ("exact script", CODES, CODE, exact),
         *hand,

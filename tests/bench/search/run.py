@@ -10,7 +10,7 @@ from integration.engine.client import Cluster
 from integration.search.scripts import ensure_scripts
 from tests.bench.search import bm25, engine, outside, truth
 from tests.bench.search.collection import Collection, Query, prepared
-from tests.bench.search.layouts import CODE
+from tests.bench.search.layouts import TITLES
 from tests.bench.search.measuring import Clients, interleaved
 from tests.bench.search.summary import Row, row
 from tests.bench.search.truth import Truth
@@ -70,7 +70,7 @@ def truths_of(
     if CODES in wanted:
         found[CODES] = [truth.nearest(query.code, collection.codes, MORE) for query in queries]
     if wanted - {CODES, WORDS}:
-        index = CODE.index(collection.size)
+        index = TITLES.index(collection.size)
         told = bm25.fused_truths(wire(url), index, collection, queries, engine.WEIGHTS, MORE)
         found |= {fused(weight): right for weight, right in told.items()}
     return found
