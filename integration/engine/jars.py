@@ -54,12 +54,16 @@ def locked() -> list[Jar]:
 
 
 def classpath(folder: Path | None = None) -> list[Path]:
-    """Paths of all libraries in the cache, downloading those that are missing.
+    """Paths of all libraries of `jars.lock`: `in_cache` of them."""
+    return in_cache(locked(), folder)
+
+
+def in_cache(jars: Sequence[Jar], folder: Path | None = None) -> list[Path]:
+    """Paths of `jars` in the cache, in their order, downloading those that are missing.
 
     Progress goes to standard error; a download that was cut goes on where it ended. Raises EngineUnavailable.
     """
     context = MavenContext(repo_cache=(folder or cache()) / "maven")
-    jars = locked()
     if _missing(context, jars):
         with _alone(context.repo_cache):
             _download(context, _missing(context, jars))  # asked again: another process may have filled the cache
@@ -151,7 +155,7 @@ def _fetch(client: httpx.Client, context: MavenContext, jar: Jar, progress: Prog
     if hashlib.sha256(part.read_bytes()).hexdigest() != jar.sha256:
         part.unlink()
         raise ValueError(
-            f"{path.name} is not the file that jars.lock names (another SHA-256); something between changed it"
+            f"{path.name} is not the file that the lock names (another SHA-256); something between changed it"
         )
     part.replace(path)
 
@@ -182,14 +186,21 @@ def lock() -> list[Jar]:
     """Resolve `WANTED` through jgo, downloading everything into a scratch folder."""
     with tempfile.TemporaryDirectory() as scratch:
         context = MavenContext(resolver=PythonResolver(), repo_cache=Path(scratch))
-        inputs, transitive = context.resolver.resolve([context.create_dependency(name) for name in WANTED])
-        needed = [item.artifact for item in (*inputs, *transitive) if item.scope in (None, "compile", "runtime")]
-        return sorted(map(_measured, needed), key=lambda jar: jar.coordinate)
+        return sorted((measured(needed) for needed in resolved(context, WANTED)), key=lambda jar: jar.coordinate)
 
 
-def _measured(artifact: Artifact) -> Jar:
+def resolved(context: MavenContext, wanted: Sequence[str]) -> list[Artifact]:
+    """The artifacts of `wanted` and all that they need at run time."""
+    inputs, transitive = context.resolver.resolve([context.create_dependency(name) for name in wanted])
+    return [item.artifact for item in (*inputs, *transitive) if item.scope in (None, "compile", "runtime")]
+
+
+def measured(artifact: Artifact) -> Jar:
+    """An artifact as the lock names it, downloaded for its digest; what is no jar is `group:artifact:version::zip`."""
     content = Path(artifact.resolve()).read_bytes()
-    name = ":".join(filter(None, (artifact.groupId, artifact.artifactId, artifact.version, artifact.classifier)))
+    words = [artifact.groupId, artifact.artifactId, artifact.version, artifact.classifier]
+    plain = artifact.packaging == "jar"  # with the kind, every place must be there, also that of a classifier
+    name = ":".join(filter(None, words) if plain else (*words, artifact.packaging))
     return Jar(name, hashlib.sha256(content).hexdigest(), len(content))
 
 

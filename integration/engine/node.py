@@ -33,23 +33,23 @@ def embedded(
     `heap` is Java's (`1g`); `settings` are node settings that add to `SETTINGS` or replace them.
     """
     archive = ClassArchive.of(java, classpath)
-    _load(java, classpath, heap=heap, scratch=folder / "tmp", options=archive.options())
+    start_java(java, classpath, heap=heap, scratch=folder / "tmp", options=archive.options())
     runner_class: Any = jpype.JClass(_RUNNER)
     runner = runner_class()
     runner.onBuild(_builder({**SETTINGS, **settings}))
     try:
         runner.build(runner_class.newConfigs().basePath(str(folder)).clusterName("crosshatch").numOfNode(1))
     except jpype.JException as error:
-        raise EngineUnavailable(f"OpenSearch did not start: {_first_cause(error)}") from error
+        raise EngineUnavailable(f"OpenSearch did not start: {first_cause(error)}") from error
     try:
-        yield f"http://127.0.0.1:{_port(runner)}"
+        yield f"http://127.0.0.1:{http_port(runner.node())}"
     finally:
         runner.close()
         archive.keep(end=jpype.shutdownJVM)
 
 
-def _load(java: Java, classpath: Sequence[Path], *, heap: str, scratch: Path, options: Sequence[str]) -> None:
-    """Start Java in this process."""
+def start_java(java: Java, classpath: Sequence[Path], *, heap: str, scratch: Path, options: Sequence[str]) -> None:
+    """Start Java in this process; `scratch` is its folder for temporary files. Raises EngineUnavailable."""
     scratch.mkdir(parents=True, exist_ok=True)
     words = [
         *options,
@@ -87,14 +87,14 @@ def _builder(settings: Mapping[str, str]) -> object:
     return Builder()
 
 
-def _first_cause(error: Any) -> str:
+def first_cause(error: Any) -> str:
     """What the innermost exception says; those around it only say that something failed."""
     while error.getCause() is not None:
         error = error.getCause()
     return str(error)
 
 
-def _port(runner: Any) -> int:
+def http_port(node: Any) -> int:
     """The HTTP port that the node took."""
     transport = jpype.JClass("org.opensearch.http.HttpServerTransport")
-    return int(runner.node().injector().getInstance(transport).boundAddress().publishAddress().getPort())
+    return int(node.injector().getInstance(transport).boundAddress().publishAddress().getPort())
