@@ -6,7 +6,7 @@ from typing import Any
 
 from integration import account
 from integration.engine.client import Cluster, part
-from mappings.errors import EngineRefused, UnknownIndexError
+from integration.search import abilities
 from mappings.fields import OBJECT, PARTS, space_mapping
 from mappings.profile import TargetProfile
 
@@ -220,19 +220,14 @@ def _is_on(settings: Mapping[str, Any], name: str) -> bool:
 
 def scripts_allowed(cluster: Cluster) -> Check:
     """Searches need a stored Painless script; a cluster may forbid them."""
-    try:
-        everything = {"include_defaults": "true", "flat_settings": "true"}
-        answer = cluster.request("GET", "/_cluster/settings", params=everything)
-    except (EngineRefused, UnknownIndexError):
+    settings = abilities.settings_of(cluster)
+    if settings is None:
         return Check("scripts-allowed", True, "the account may not read the cluster's settings; not checked")
-    merged = {**answer.get("defaults", {}), **answer.get("persistent", {}), **answer.get("transient", {})}
-    types = merged.get("script.allowed_types") or "both"
-    forbidden = "none" in types or ("both" not in types and "stored" not in types)
-    expensive = str(merged.get("search.allow_expensive_queries", "true")).lower() == "false"
-    said = f"script.allowed_types is {types}" if forbidden else "search.allow_expensive_queries is false"
+    why = abilities.Abilities(**abilities.scripts_in(settings)).no_scripts
     return Check(
         "scripts-allowed",
-        not (forbidden or expensive),
-        said if forbidden or expensive else "stored scripts are allowed",
-        "allow stored scripts (script.allowed_types: stored) and search.allow_expensive_queries: true",
+        not why,
+        why or "stored scripts are allowed",
+        "allow stored scripts (script.allowed_types: stored, script.allowed_contexts: score, field) and "
+        "search.allow_expensive_queries: true",
     )

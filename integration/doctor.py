@@ -13,6 +13,7 @@ from integration import jobs, switch
 from integration.checks import scripts_allowed
 from integration.engine.client import Cluster
 from integration.engine.services import found
+from integration.search import abilities
 from integration.settings import Settings
 from mappings.errors import BrokerUnavailable, CrosshatchError
 
@@ -48,6 +49,7 @@ def _engine(settings: Settings) -> Iterator[Finding]:
     yield _attempt("plugins", lambda: _plugins(cluster), "the account needs cluster:monitor/nodes/info")
     check = scripts_allowed(cluster)
     yield Finding("scripts", check.ok, check.why, "" if check.ok else check.do)
+    yield from _abilities(cluster)
     yield _attempt("health", lambda: _health(cluster), "see GET _cluster/allocation/explain")
     yield _attempt("switch", lambda: _switch(cluster), "the account needs to read .crosshatch-state")
     cluster.close()
@@ -63,6 +65,13 @@ def _version(about: Any) -> Finding:
     return Finding(
         "engine", new, f"{kind} {number}", "" if new else "use OpenSearch 1.0 or Elasticsearch 7.10 or newer"
     )
+
+
+def _abilities(cluster: Cluster) -> Iterator[Finding]:
+    try:
+        yield from (Finding(*line) for line in abilities.read(cluster).found())
+    except CrosshatchError as error:
+        yield Finding("k-NN", False, str(error), "see the cluster's log")
 
 
 def _plugins(cluster: Cluster) -> str:

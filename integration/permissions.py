@@ -26,6 +26,8 @@ _NEEDS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     "GET /_cluster/health": (["cluster:monitor/health"], []),
     "GET /_cluster/health/*": (["cluster:monitor/health"], []),
     "GET /_cluster/settings": (["cluster:monitor/state"], []),
+    "GET /_nodes/plugins": (["cluster:monitor/nodes/info"], []),
+    "GET /_plugins/_knn/*/stats/*": (["cluster:admin/knn_stats_action"], []),
     "GET /_nodes/stats/*": (["cluster:monitor/nodes/stats"], []),
     "GET /_template": (["indices:admin/template/get"], []),
     "POST /_index_template/_simulate_index/*": (["indices:admin/index_template/simulate_index"], []),
@@ -70,7 +72,8 @@ _STATE = ["GET /{index}/_settings", "GET /{ours}/_doc/*", "POST /{ours}/_mget"]
 _KEPT = ["HEAD /{ours}", "PUT /{ours}", "PUT /{ours}/_doc/*", "DELETE /{ours}/_doc/*"]
 _PROBLEMS = ["POST /{ours}/_refresh", "POST /{ours}/_search"]
 _PRESSURE = ["GET /_nodes/stats/*", "GET /_cluster/settings"]
-_DOCTOR = ["GET /", "GET /_cat/plugins", "GET /_cluster/health", "GET /_cluster/settings"]
+_ABILITIES = ["GET /", "GET /_nodes/plugins", "GET /_cluster/settings", "GET /_plugins/_knn/*/stats/*"]
+_DOCTOR = [*_ABILITIES, "GET /_cat/plugins", "GET /_cluster/health"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,7 @@ class Engine:
         answers: dict[str, Any] = {
             "/": self.about,
             "/_cat/plugins": [{"component": "b"}, {"component": "a"}, {"component": "a"}],
+            "/_nodes/plugins": {"nodes": {"a": {"roles": ["data"], "plugins": []}}},
             "/_cluster/health": {"status": "green", "number_of_nodes": 2},
             "/_cluster/settings": {},
             "/.crosshatch-state/_search": {"hits": {"hits": []}},
@@ -166,6 +167,7 @@ def test_versions(engine: type[Engine], version: dict[str, Any], ok: bool, found
     assert (seen["engine"].ok, seen["engine"].found) == (ok, found)
     assert bool(seen["engine"].do) is not ok
     assert seen["plugins"].found == "a, b"
+    assert seen["k-NN"].found == "not used: the plugin is not installed (none is needed)"
     assert seen["health"].found == "green, 2 nodes"
 
 
