@@ -13,9 +13,10 @@ neither `*` nor a pattern of a catalogue's fields expands to. A `binary` field c
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import accumulate, combinations
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations
 from typing import Any, Self
 
 import numpy as np
@@ -33,30 +34,36 @@ CANDIDATES = 10_000  # records that share a band with a query by chance, at radi
 _SYMBOLS = "".join(chr(sign) for sign in range(33, 127) if chr(sign) not in "\"\\<>&'")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Banding:
-    """How codes of `bits` bits are cut: bit `order[i]` of a code is bit i of the bands laid end to end.
+    """How codes of `bits` bits are cut: band j holds the code's bits `order[j * width : (j + 1) * width]`.
 
-    There are round(bits / width) bands, whose sizes differ by one bit at most. Raises CodeLengthError for a width or
-    an order that does not fit.
+    The order need not name every bit: each band costs about six bytes of index a record, and some eight of them find
+    enough. Without an order the code is cut from its front, into `usual_count` bands. Raises CodeLengthError for a
+    width or an order that does not fit.
     """
 
     bits: int
     width: int
     order: tuple[int, ...] = ()
-    sizes: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         check_bits(self.bits)
-        if not NARROWEST <= self.width <= WIDEST:
-            raise CodeLengthError(f"a band of {self.width} bits came; expected {NARROWEST} to {WIDEST}")
-        order = self.order or tuple(range(self.bits))
-        if sorted(order) != list(range(self.bits)):
-            raise CodeLengthError(f"an order of {len(order)} bits came; expected each of {self.bits} bits once")
-        count = max(1, round(self.bits / self.width))
-        each, wider = divmod(self.bits, count)
+        if not NARROWEST <= self.width <= min(WIDEST, self.bits):
+            raise CodeLengthError(
+                f"a band of {self.width} bits came; expected {NARROWEST} to {min(WIDEST, self.bits)} of {self.bits}"
+            )
+        order = self.order or tuple(range(usual_count(self.bits, self.width) * self.width))
+        if len(order) % self.width or len(set(order)) < len(order) or not set(order) <= set(range(self.bits)):
+            raise CodeLengthError(
+                f"an order of {len(order)} bits came; expected bits of {self.bits}, each once, in bands of {self.width}"
+            )
         object.__setattr__(self, "order", order)
-        object.__setattr__(self, "sizes", (each + 1,) * wider + (each,) * (count - wider))
+
+    @property
+    def count(self) -> int:
+        """How many bands a code has."""
+        return len(self.order) // self.width
 
     @property
     def name(self) -> str:
@@ -74,16 +81,15 @@ class Banding:
 
     def proven(self, radius: int) -> int:
         """The largest distance at which a code shares a band within `radius`, whatever its bits are."""
-        return len(self.sizes) * (radius + 1) - 1
+        return self.count * (radius + 1) - 1
 
     def values(self, code: HashCode) -> list[int]:
         """The number that each band of a code holds. Raises CodeLengthError for another length."""
         if code.bits != self.bits:
             raise CodeLengthError(f"a code of {code.bits} bits came; the bands are cut from codes of {self.bits} bits")
-        whole = int.from_bytes(code.packed)
-        ordered = "".join("1" if whole >> (self.bits - 1 - bit) & 1 else "0" for bit in self.order)
-        ends = list(accumulate(self.sizes))
-        return [int(ordered[end - size : end], 2) for end, size in zip(ends, self.sizes, strict=True)]
+        whole, last = int.from_bytes(code.packed), self.bits - 1
+        ordered = "".join("1" if whole >> (last - bit) & 1 else "0" for bit in self.order)
+        return [int(ordered[at : at + self.width], 2) for at in range(0, len(ordered), self.width)]
 
     def line(self, code: HashCode) -> str:
         """What a document holds of a code: a term a band, with blanks between."""
@@ -92,8 +98,8 @@ class Banding:
     def terms(self, code: HashCode, radius: int) -> list[list[str]]:
         """By band, the terms of every value within `radius` bits of the code's own; the own one comes first."""
         return [
-            [self._term(band, value ^ mask) for mask in _masks(size, radius)]
-            for band, (value, size) in enumerate(zip(self.values(code), self.sizes, strict=True))
+            [self._term(band, value ^ mask) for mask in _masks(self.width, radius)]
+            for band, value in enumerate(self.values(code))
         ]
 
     def members(self, codes: StoredCodes) -> dict[str, Any]:
@@ -109,19 +115,12 @@ class Banding:
 
     def _term(self, band: int, value: int) -> str:
         """A term of one band: no other band has it, so that all of a part may share a field."""
-        number = sum(1 << size for size in self.sizes[:band]) + value
+        number = (band << self.width) + value
         signs = []
-        for _ in range(self._signs):
+        for _ in range(_signs(self.count << self.width)):
             number, sign = divmod(number, len(_SYMBOLS))
             signs.append(_SYMBOLS[sign])
         return "".join(signs)
-
-    @property
-    def _signs(self) -> int:
-        count, reach = 1, len(_SYMBOLS)
-        while reach < sum(1 << size for size in self.sizes):
-            count, reach = count + 1, reach * len(_SYMBOLS)
-        return count
 
 
 def field_name(space: str, part: str) -> str:
@@ -136,21 +135,26 @@ def space_mapping(space: str) -> dict[str, Any]:
     return {"properties": {OBJECT: {"dynamic": False, "properties": {space: inner}}}}
 
 
+def usual_count(bits: int, width: int) -> int:
+    """How many bands are cut from a code: a sixteenth of its bits, four of a short one, or what there is room for."""
+    return max(1, min(max(4, bits // 16), bits // width))
+
+
 def fitting_width(documents: int, bits: int) -> int:
     """The narrowest band that no more than `CANDIDATES` records share with a query by chance, within one bit.
 
-    Of n evenly spread codes, each of m bands of b bits shares n * (1 + b) / 2^b at radius 1. Narrower bands find more
-    of what is near, wider ones leave less to score.
+    Of n evenly spread codes, m bands of b bits share m * n * (1 + b) / 2^b at radius 1. Narrower bands find more of
+    what is near, wider ones leave less to score.
     """
-    most = min(WIDEST, bits)
-    for width in range(min(NARROWEST, most), most):
-        if round(bits / width) * documents * (1 + width) / 2**width <= CANDIDATES:
+    widest = min(WIDEST, bits)
+    for width in range(NARROWEST, widest):
+        if usual_count(bits, width) * documents * (1 + width) / 2**width <= CANDIDATES:
             return width
-    return most
+    return widest
 
 
 def fitting_order(packed: NDArray[np.uint8], width: int) -> tuple[int, ...]:
-    """Deal the bits to bands so that no band holds bits that say the same: uint8 [n, bits / 8] -> an order.
+    """Deal bits to bands so that no band holds bits that say the same: uint8 [n, bits / 8] -> an order.
 
     The most balanced bits go first, each to the band with room whose bits it is least correlated with (the sum of
     squared correlations): then the records spread evenly over a band's values.
@@ -159,19 +163,28 @@ def fitting_order(packed: NDArray[np.uint8], width: int) -> tuple[int, ...]:
     bits = ones.shape[1]
     centred = ones - ones.mean(axis=0)
     spread = centred.std(axis=0)
-    alike = (centred.T @ centred / max(len(ones), 1) / np.maximum(np.outer(spread, spread), 1e-9)) ** 2
-    bands: list[list[int]] = [[] for _ in Banding(bits, width).sizes]
-    for bit in np.argsort(-spread, kind="stable").tolist():
-        open_ones = [band for band, size in zip(bands, Banding(bits, width).sizes, strict=True) if len(band) < size]
-        least = min(open_ones, key=lambda band: (float(alike[bit, band].sum()) if band else 0.0, len(band)))
-        least.append(bit)
+    alike = (centred.T @ centred / len(ones) / np.maximum(np.outer(spread, spread), 1e-9)) ** 2
+    bands: list[list[int]] = [[] for _ in range(usual_count(bits, width))]
+    for bit in np.argsort(-spread, kind="stable")[: len(bands) * width].tolist():
+        free = [band for band in bands if len(band) < width]
+        min(free, key=lambda band: (float(alike[bit, band].sum()), len(band))).append(bit)
     return tuple(bit for band in bands for bit in band)
 
 
-def _masks(size: int, radius: int) -> Sequence[int]:
-    """Every change of at most `radius` of `size` bits."""
-    return [
+@cache
+def _signs(terms: int) -> int:
+    """How many signs tell so many terms apart."""
+    count = 1
+    while len(_SYMBOLS) ** count < terms:
+        count += 1
+    return count
+
+
+@cache
+def _masks(width: int, radius: int) -> tuple[int, ...]:
+    """Every change of at most `radius` of `width` bits; none comes first."""
+    return tuple(
         sum(1 << bit for bit in bits)
-        for count in range(min(radius, size) + 1)
-        for bits in combinations(range(size), count)
-    ]
+        for count in range(min(radius, width) + 1)
+        for bits in combinations(range(width), count)
+    )
