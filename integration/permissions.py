@@ -29,6 +29,7 @@ _NEEDS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     "GET /_nodes/plugins": (["cluster:monitor/nodes/info"], []),
     "GET /_plugins/_knn/*/stats/*": (["cluster:admin/knn_stats_action"], []),
     "GET /_nodes/stats/*": (["cluster:monitor/nodes/stats"], []),
+    "GET /_tasks/*": (["cluster:monitor/task/get"], []),
     "GET /_template": (["indices:admin/template/get"], []),
     "POST /_index_template/_simulate_index/*": (["indices:admin/index_template/simulate_index"], []),
     "GET /_scripts/*": (["cluster:admin/script/get"], []),
@@ -135,7 +136,7 @@ ROLES = (
         "gateway",
         "Crosshatch, gateway: it reads what is attached and what was written; searches run as their sender",
         [
-            *[*_STATE, "GET /", "GET /{index}/_mapping", "GET /_scripts/*", "PUT /_scripts/*/*"],
+            *[*_STATE, "GET /", "GET /{index}/_mapping", "GET /_scripts/*", "PUT /_scripts/*/*", "GET /_tasks/*"],
             *["POST /{index}/_refresh", "POST /{index}/_search", "GET /{index}/_stats/*", *_PROBLEMS, *_PRESSURE],
         ],
     ),

@@ -7,7 +7,7 @@ twice. A record that is up to date is written by no worker, so noticing our own 
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from celery import Celery
@@ -17,6 +17,7 @@ from integration import jobs, lease, reattach, scan, state, switch, watermarks
 from integration.counts import Counts
 from integration.dispatch import Dispatch
 from integration.engine.client import Cluster, part
+from integration.gateway.going_on import GoingOn
 from integration.gateway.writes import EVERY, Record, Written
 from integration.jobs import Job
 from integration.lines import Shard
@@ -46,6 +47,7 @@ class Noticed:
         self._moved = False
         self._written: list[Written] = []
         self._strange: list[Record] = []  # of indices that may have been attached since the last look
+        self._going_on = GoingOn(cluster)
         self.counts: Counter[str] = Counter()
 
     @property
@@ -70,6 +72,10 @@ class Noticed:
                 self._sort(self._written[-1])
                 self._written.pop()
         troubles = []
+        try:
+            self._sweep(self._going_on.written())
+        except CrosshatchError as error:
+            troubles.append(error)
         for index in list(self._indices.values()):
             try:
                 index.step(moved=self._moved)
@@ -103,10 +109,15 @@ class Noticed:
                 index.add(record)
             elif len(self._strange) < MOST_PENDING:
                 self._strange.append(record)
-        for expression in written.swept:
+        self._sweep(written.swept)
+        if written.task is not None:
+            self._going_on.add(written.task, written.swept)
+        self._moved = self._moved or written.moved
+
+    def _sweep(self, expressions: Iterable[str]) -> None:
+        for expression in expressions:
             for name in self._behind(expression):
                 self._indices[name].due = True
-        self._moved = self._moved or written.moved
 
     def _behind(self, expression: str) -> list[str]:
         """The attached indices that an index expression means."""

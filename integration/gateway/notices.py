@@ -82,7 +82,7 @@ class Notices:
             if document is None or not await percolators.refused(exchange, answer, document):
                 await answer.relay()
             return True
-        copy = _Copy(0 if exchange.call.kind in writes.INDICES | writes.UNNAMED else MOST_ANSWER)
+        copy = _Copy(MOST_ANSWER if writes.says(exchange.call) else 0)
         exchange.after(lambda: self._keep(exchange.call, answer, copy))
         await answer.relay(copy.watch)
         return True

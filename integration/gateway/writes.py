@@ -5,6 +5,7 @@ succeeded, and is small. What it does not tell, because the ids are not in it or
 the index: everything written since the last look is read and judged.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,11 +34,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """`swept` are the index expressions to look through; `moved` tells that a name may mean another index now."""
+    """`swept` are the index expressions to look through; `moved` tells that a name may mean another index now.
+
+    `task` is what goes on writing there after the answer.
+    """
 
     records: Sequence[Record] = ()
     swept: frozenset[str] = field(default_factory=frozenset)
     moved: bool = False
+    task: str | None = None
 
 
 class _Done(msgspec.Struct):
@@ -51,6 +56,7 @@ class _Bulk(msgspec.Struct):
     items: list[dict[str, _Done]]
 
 
+_TASK = re.compile(r"[\w-]{1,100}:\d{1,20}", re.ASCII)  # of a node, its number there
 _bulk = msgspec.json.Decoder(_Bulk)
 _one = msgspec.json.Decoder(_Done)
 
@@ -60,13 +66,18 @@ def is_ours(call: Call) -> bool:
     return call.index is not None and call.index.startswith(OURS)
 
 
+def says(call: Call) -> bool:
+    """Whether the answer tells what was written, or what goes on writing."""
+    return call.kind in RECORDS or (call.kind in UNNAMED and call.params.get("wait_for_completion") == "false")
+
+
 def written(call: Call, answer: bytes | None, headers: bodies.Headers) -> Written:
     """What a successful call wrote; `answer` is None where it was too large to keep, `headers` are the answer's."""
     if call.kind in INDICES:
         return Written(moved=True)
     where = frozenset({call.index or EVERY})
     if call.kind in UNNAMED or answer is None:
-        return Written(swept=where)
+        return Written(swept=where, task=_task(answer, headers) if answer else None)
     try:
         done = _items(call, answer, headers)
     except (msgspec.DecodeError, ValueError, TypeError, LookupError, AttributeError):
@@ -92,6 +103,12 @@ def _items(call: Call, answer: bytes, headers: bodies.Headers) -> list[_Done]:
     if call.kind != "bulk":
         return [_read(body.tree)]
     return [_read(one) for item in body.tree["items"] for one in item.values()]
+
+
+def _task(answer: bytes, headers: bodies.Headers) -> str | None:
+    body = bodies.decode(answer, headers)
+    task = body.tree.get("task") if body is not None and isinstance(body.tree, dict) else None
+    return task if isinstance(task, str) and _TASK.fullmatch(task) else None
 
 
 def _read(item: Mapping[str, Any]) -> _Done:

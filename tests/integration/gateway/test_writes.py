@@ -8,7 +8,7 @@ import pytest
 
 from integration.gateway import cbor
 from integration.gateway.calls import Call
-from integration.gateway.writes import Record, Written, is_ours, written
+from integration.gateway.writes import Record, Written, is_ours, says, written
 from tests.writers import smile
 
 JSON = [(b"content-type", b"application/json; charset=UTF-8")]
@@ -52,6 +52,23 @@ def test_what_an_answer_does_not_tell_is_swept(answer: bytes | None) -> None:
 
 def test_numbers_are_no_ids() -> None:
     assert written(Call("update_by_query", "a,b*"), b'{"updated":3}', JSON) == Written(swept=frozenset({"a,b*"}))
+
+
+@pytest.mark.parametrize(
+    ("answer", "task"),
+    [
+        (b'{"task":"oTUltX4IQMOUUVeiohTt8A:12345"}', "oTUltX4IQMOUUVeiohTt8A:12345"),
+        (b'{"task":"../_all"}', None),
+        (b'{"task":7}', None),
+        (b'["task"]', None),
+        (b'{"updated":3}', None),
+    ],
+)
+def test_a_write_that_goes_on_names_its_task(answer: bytes, task: str | None) -> None:
+    call = Call("reindex", params={"wait_for_completion": "false"})
+    assert says(call)
+    assert written(call, answer, JSON) == Written(swept=frozenset({"_all"}), task=task)
+    assert not says(Call("reindex"))
 
 
 def test_a_change_of_indices_moves_names() -> None:

@@ -17,6 +17,7 @@ import pytest
 from integration import attach as attaching
 from integration import lease, permissions, state
 from integration.engine.client import Cluster
+from integration.gateway import going_on, noticed
 from integration.gateway.exchange import Header
 from integration.gateway.noticed import Noticed
 from integration.gateway.notices import Notices
@@ -124,6 +125,40 @@ def test_what_an_answer_does_not_tell_is_found(gateway: Gateway, cluster: Cluste
     lines = b'{"index":{"_id":"f1"}}\n{"title":"filtered"}\n'
     assert gateway.ask("POST", f"/{known.index}/_bulk?filter_path=errors", lines) == 200
     until(has_code(cluster, known, "f1", "filtered"))
+
+
+@pytest.mark.parametrize("path", ["/{index}/_update_by_query", "/_reindex"])
+def test_a_write_that_goes_on_after_its_answer_is_noticed_to_its_end(
+    gateway: Gateway,
+    cluster: Cluster,
+    known: state.Attached,
+    index: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+) -> None:
+    """Two records a second; a sweep at its beginning finds the first of them alone."""
+    monkeypatch.setattr(going_on, "EVERY", 0.3)
+    monkeypatch.setattr(noticed, "SWEEP_EVERY", 0.5)
+    assert gateway.ask("POST", f"/{known.index}/_update_by_query", b'{"query":{"match_none":{}}}') == 200
+    for number in range(30):  # what has its code is not written by us while the task is under way
+        until(has_code(cluster, known, str(number), f"book {number}", **({"routing": "r"} if number == 7 else {})))
+    cluster.request("POST", f"/{known.index}/_refresh")
+    records = [str(number) for number in range(1, 7)]
+    script = {"source": 'ctx._source.title = "late " + ctx._id; ctx._source.remove("crosshatch")'}
+    query = {"ids": {"values": records}}
+    if path == "/_reindex":
+        source = index({"mappings": {"properties": {"title": {"type": "text"}}}})
+        lines = "".join(f'{{"index":{{"_id":"{n}"}}}}\n{{"title":"x"}}\n' for n in records)
+        cluster.bulk(f"/{source}", lines.encode(), params={"refresh": "true"})
+        body = {"source": {"index": source, "size": 1, "query": query}, "dest": {"index": known.index}}
+        path += "?"
+    else:
+        body = {"query": query}
+        path = path.format(index=known.index) + "?scroll_size=1&"
+    asked = f"{path}wait_for_completion=false&requests_per_second=2"
+    assert gateway.ask("POST", asked, json.dumps({**body, "script": script}).encode()) == 200
+    for record in records:
+        until(has_code(cluster, known, record, f"late {record}"))
 
 
 def test_an_index_made_anew_is_attached_again(
