@@ -32,6 +32,41 @@ def seen(client: httpx.Client, method: str, path: str, **more: object) -> tuple[
     return answer.status_code, headers, body
 
 
+TERM = b'{"query":{"term":{"crosshatch":"x"}}}'
+ODD = [  # what the gateway looks into, since it may hold a clause, and leaves to the cluster
+    b'{"query":{"crosshatch":{"text":"a"}},"query":{"match_all":{}}}',
+    b'{"query":{"term":{"crosshatch":"x"},"term":{"crosshatch":"x"}}}',
+    b'{"query":{"term":{"cross\\u0068atch":"x"}}}',
+    b'{"query":{"term":{"crosshatch":"\xff\xfe"}}}',
+    b'{"query":{"term":{"crosshatch":"\\ud800"}}}',
+    b'{"query":{"crosshatch":{"text":"a"',
+    b'{"query":' + b'{"bool":{"must":' * 300 + TERM[9:-1] + b"}}" * 300 + b"}",
+    b'{"query":{"terms":{"crosshatch":[' + b",".join([b"1"] * 70_000) + b"]}}}",
+    b"[" * 2000 + b'"crosshatch"',
+]
+
+
+@pytest.mark.parametrize("raw", ODD)
+def test_a_body_that_is_odd_gets_the_clusters_own_answer(
+    both: tuple[httpx.Client, httpx.Client], index: Callable[..., str], raw: bytes
+) -> None:
+    direct, through = both
+    more = {"content": raw, "headers": {"content-type": "application/json"}}
+    path = f"/{index()}/_search"
+    assert seen(through, "POST", path, **more) == seen(direct, "POST", path, **more)
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+@pytest.mark.parametrize("raw", [b"{}\n" + TERM, TERM, b"{}\n" + TERM + b"\n{}", b'{}\n{"query":{"crosshatch"'])
+def test_lines_that_are_odd_get_the_clusters_own_answer(
+    both: tuple[httpx.Client, httpx.Client], index: Callable[..., str], raw: bytes, end: bytes
+) -> None:
+    direct, through = both
+    more = {"content": raw + end, "headers": {"content-type": "application/x-ndjson"}}
+    path = f"/{index()}/_msearch?filter_path=error,status,responses.hits,responses.error"
+    assert seen(through, "POST", path, **more) == seen(direct, "POST", path, **more)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "more"),
     [

@@ -37,6 +37,7 @@ from tests.live.gateway.test_clause import Gateway as Sending
 
 __all__ = ["card"]
 NAME, OPAC, RECORDS = "test-widening", "test-widening-opac", 90
+CAT = {"query": {"match": {"title": "cat"}}}
 FACETS = {"branch": {"terms": {"field": "branch"}, "aggs": {"price": {"stats": {"field": "price"}}}}}
 
 
@@ -280,6 +281,25 @@ def test_other_searches_pass_byte_for_byte(opac: Opac, body: Any, params: dict[s
     assert marked(exchange) is None
     assert sum(opac.part.counts.values()) == 1
     assert next(iter(opac.part.counts)).startswith("test-widen* passed ")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (f"/{NAME}/_search?q=title:cat", b""),
+        (f"/{NAME}/_search?q=title:cat", b'{"query": {"match": {"title": "cat"}}}'),
+        (f"/{NAME}/_search?{urlencode({'source': json.dumps(CAT), 'source_content_type': 'application/json'})}", b""),
+        (f"/{NAME}/_search/template", {"source": CAT}),
+        (f"/{NAME}/_msearch/template", f'{{}}\n{{"source":{json.dumps(CAT)}}}\n'.encode()),
+    ],
+)
+def test_searches_in_the_url_and_in_templates_pass_byte_for_byte(opac: Opac, path: str, body: Any) -> None:
+    exchange = opac.send(body, path)
+    assert (exchange.passed, exchange.status, marked(exchange)) == (1, 200, None)
+    assert exchange.call.kind not in opac.part.kinds or "q" in exchange.call.params or not exchange.sent
+    told = json.loads(exchange.answer)
+    own = opac.direct(CAT)["hits"]["hits"]
+    assert ids(told["responses"][0] if "responses" in told else told) == [hit["_id"] for hit in own]
 
 
 def test_a_search_that_reaches_an_index_of_others_passes(opac: Opac, index: Callable[..., str]) -> None:
