@@ -18,15 +18,14 @@ _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _NO_CODE = {"distance": None, "part": None, "picture": None, "similarity": None}
 
 
-def annotated(answer: bytes, headers: bodies.Headers, *, scores: bool) -> bytes:
+def annotated(answer: bytes, headers: bodies.Headers, *, scores: bool | None) -> bytes:
     """A search's answer with `fields.crosshatch` in each hit.
 
     `scores`: the caller asked for the scores of named queries, which make `matched_queries` an object; else it is a
-    list. What is no answer of hits, an error say, stays as it is.
+    list; None: no name in it is ours. What is no answer of hits, an error say, stays as it is.
     """
-    form = bodies.form_of(headers)
     try:
-        if form is not None and (form.media != bodies.JSON or form.packing):
+        if _is_packed(headers):
             body = bodies.decode(answer, headers)
             return answer if body is None else body.encode(_tree(body.tree, scores))
         return msgspec.json.encode(_response(_OBJECT.decode(answer), scores))
@@ -34,19 +33,31 @@ def annotated(answer: bytes, headers: bodies.Headers, *, scores: bool) -> bytes:
         return answer
 
 
-def annotated_each(answer: bytes, which: Mapping[int, Share | None]) -> bytes:
+def annotated_each(answer: bytes, headers: bodies.Headers, which: Mapping[int, Share | None]) -> bytes:
     """The same for the answers of a multi-search of these numbers, which tell no scores of named queries.
 
     Each with how that of its BM25 side is worked out, None where it cannot be.
     """
     try:
+        if _is_packed(headers):
+            if (body := bodies.decode(answer, headers)) is None:
+                return answer
+            for at, share in which.items():
+                _tree(body.tree["responses"][at], share)
+            return body.encode(body.tree)
         whole = _OBJECT.decode(answer)
         each: list[Any] = list(_LIST.decode(whole["responses"]))
         for at, share in which.items():
             each[at] = _response(_OBJECT.decode(each[at]), share)
         return msgspec.json.encode({**whole, "responses": each})
-    except (msgspec.DecodeError, LookupError):  # filtered by the caller
+    except (msgspec.DecodeError, LookupError, TypeError, ValueError):  # filtered by the caller
         return answer
+
+
+def _is_packed(headers: bodies.Headers) -> bool:
+    """Whether an answer is no plain JSON, and has to be decoded whole."""
+    form = bodies.form_of(headers)
+    return form is not None and (form.media != bodies.JSON or bool(form.packing))
 
 
 def _response(answer: dict[str, Any], scores: bool | Share | None) -> dict[str, Any]:
@@ -67,10 +78,9 @@ def _opened(hit: dict[str, Any], scores: bool | Share | None) -> dict[str, Any]:
     return _explained({**hit, "fields": fields}, scores)
 
 
-def _tree(answer: Any, scores: bool) -> Any:
-    hits = answer.get("hits", {}).get("hits", ()) if isinstance(answer, dict) else ()
-    for hit in hits:
-        _explained(hit, scores)
+def _tree(answer: Any, scores: bool | Share | None) -> Any:
+    hits = answer.get("hits", {}).get("hits", []) if isinstance(answer, dict) else []
+    hits[:] = [_explained(hit, scores) for hit in hits]
     return answer
 
 

@@ -9,7 +9,7 @@ import base64
 import binascii
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from mappings.errors import CrosshatchError, EngineRefused, NotAttachedError, Re
 FRESH = 1.0  # seconds
 STALE = 60.0  # seconds without an answer of the cluster after which what is known is not used any more
 KEPT = 1000  # expressions
-_OPTIONS = ("ignore_unavailable", "allow_no_indices", "expand_wildcards")
+OPTIONS = ("ignore_unavailable", "allow_no_indices", "expand_wildcards")
 
 
 def check_local(expression: str) -> None:
@@ -44,6 +44,19 @@ class Attachment:
 
     known: Attached
     target: Target
+
+
+def check_spaces(reached: Iterable[Attachment]) -> None:
+    """Raises RequestError where a space that is searched has another encoder in another index: its name may be chosen.
+
+    Codes of two encoders say nothing of each other, whichever of them is active there.
+    """
+    reached = list(reached)
+    for name in sorted({one.target.space for one in reached}):
+        if len({one.known.spaces[name].digest for one in reached if name in one.known.spaces}) > 1:
+            raise RequestError(
+                f"space {name!r} is of different encoders in the indices that are searched: search them one by one"
+            )
 
 
 @dataclass(slots=True)
@@ -88,7 +101,7 @@ class Attachments:
     ) -> tuple[Mapping[str, str], list[Attachment]]:
         """UUIDs by index of all that is reached, and those of it that are attached."""
         check_local(expression)
-        options = tuple((name, params[name]) for name in _OPTIONS if name in params)
+        options = tuple((name, params[name]) for name in OPTIONS if name in params)
         uuids = await self._kept(("names", expression, options), lambda: self._uuids(expression, dict(options)), anew)
         return uuids, await self._those(lambda known: uuids.get(known.index) == known.uuid, anew)
 

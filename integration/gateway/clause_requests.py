@@ -28,12 +28,12 @@ from integration.gateway.trees import Unreadable
 from mappings.errors import CrosshatchError, RequestError
 
 DEGRADED = b"x-crosshatch-degraded"
+_LOST = b"unable to find script [crosshatch-"
 _SINGLE = (
     "search", "async_search", "count", "validate", "explain", "rank_eval",
     "delete_by_query", "update_by_query", "reindex", "aliases", "index-create",
     "index-change", "index-template",
 )  # fmt: skip
-_PAGED = ("scroll",)  # later pages come without us, so nothing is in them that we would have to take out
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,8 @@ class ClauseRequests:
     async def handle(self, exchange: Exchange) -> bool:
         """Answer a request with a clause; False where it holds none, or cannot be decoded."""
         told = await self._told(exchange)
-        if told is not None and told.status in (400, 404) and b"unable to find script [crosshatch-" in told.body:
+        within = exchange.call.kind in ("msearch", "msearch_template", "async_search")  # an error of a part is a 200
+        if told is not None and (told.status in (400, 404) or within) and _LOST in told.body:
             await self.searching.attachments.mend_scripts()  # the cluster lost them, and gets them once again
             told = await self._told(exchange)
         if told is None:
@@ -79,14 +80,11 @@ class ClauseRequests:
         body = _decoded(raw, headers)
         if body is None:
             return None
-        paged = call.kind == "async_search" or any(name in call.params for name in _PAGED)
-        native = await self.searching.native(
-            body.tree, call.kind, _where(call, headers), named=not paged and not _filtered(call)
-        )
+        native = await self.searching.native(body.tree, call.kind, _where(call, headers), named=not _as_told(exchange))
         if native is None:
             return None
         told = await self._sent(exchange.method, _scored(path, native), headers, body.encode(native.tree))
-        return told if paged else _finished(told, native, call, body.tree)
+        return _finished(told, native, exchange, body.tree)
 
     async def _template(self, exchange: Exchange) -> Told | None:
         """A template is rendered by the engine, as the caller; what comes out is searched for."""
@@ -97,14 +95,14 @@ class ClauseRequests:
             return None
         may = bodies.may_say(body.plain, NAME, body.form.media)
         tree = await self._rendered(body.tree, exchange.headers, may=may)
-        where, named = _where(call, exchange.headers), not _filtered(call)
+        where, named = _where(call, exchange.headers), not _as_told(exchange)
         native = await self.searching.native(tree, "search", where, named=named) if tree else None
         if native is None:
             return None
         more = {name: body.tree[name] for name in ("explain", "profile") if name in body.tree}
         path = exchange.raw_path.replace(b"/_search/template", b"/_search", 1)
         told = await self._sent("POST", _scored(path, native), exchange.headers, body.encode({**native.tree, **more}))
-        return _finished(told, native, call, tree)
+        return _finished(told, native, exchange, tree)
 
     async def _rendered(self, template: Body, headers: Sequence[Header], *, may: bool) -> Any:
         """The search that a template makes; None where it holds no clause. `may`: it may say one itself."""
@@ -144,7 +142,7 @@ class ClauseRequests:
                     continue
                 where = _line_where(lines.lines[at].tree() or {}, exchange)
                 check_clauses(clauses := clauses + len(places))
-                native = await self._numbered(at // 2, tree, where, named=not _filtered(exchange.call))
+                native = await self._numbered(at // 2, tree, where, named=not _as_told(exchange))
                 changed[at + 1] = replace(native, tree=_template_of(native.tree, given)) if templates else native
                 check_candidates(sum(one.candidates for one in changed.values()))
         except Unreadable:
@@ -155,10 +153,10 @@ class ClauseRequests:
         told = await self._sent(exchange.method, exchange.raw_path, exchange.headers, body)
         for native in changed.values():
             told = _marked(told, native)
-        if told.status != 200 or _filtered(exchange.call):
+        if told.status != 200 or _as_told(exchange):
             return told
         explaining = {at // 2: native.share for at, native in changed.items() if native.explains}
-        return Told(told.status, told.headers, annotated_each(told.body, explaining))
+        return Told(told.status, told.headers, annotated_each(told.body, told.headers, explaining))
 
     async def _numbered(self, number: int, tree: Any, where: Where, *, named: bool) -> Native:
         try:
@@ -183,24 +181,32 @@ def _decoded(raw: bytes, headers: Sequence[Header]) -> bodies.Body | None:
     return body if body is not None and isinstance(body.tree, dict) else None
 
 
-def _finished(told: Told, native: Native, call: Call, tree: Any) -> Told:
+def _finished(told: Told, native: Native, exchange: Exchange, tree: Any) -> Told:
     told = _marked(told, native)
-    if told.status != 200 or not native.explains or _filtered(call):
+    if told.status != 200 or not native.explains or _as_told(exchange):
         return told
-    asked = call.params.get(SCORES)
-    scores = bool(tree.get(SCORES)) if asked is None else asked in ("", "true")
+    asked = exchange.call.params.get(SCORES)
+    scores = None if native.unscored else bool(tree.get(SCORES)) if asked is None else asked in ("", "true")
     return Told(told.status, told.headers, annotated(told.body, told.headers, scores=scores))
 
 
-def _filtered(call: Call) -> bool:
-    """Whether hits come as the caller wants them: then nothing is added to them, and nothing must be taken out."""
-    return "filter_path" in call.params
+def _as_told(exchange: Exchange) -> bool:
+    """Whether hits come as the engine tells them: then nothing is added to them, and nothing must be taken out.
+
+    The caller asked for a part of the answer or in a form that is not read here, or its later pages come without us.
+    """
+    call = exchange.call
+    yaml = "yaml" in call.params.get("format", "") or any(
+        name.lower() == b"accept" and b"yaml" in value for name, value in exchange.headers
+    )
+    return yaml or call.kind == "async_search" or "scroll" in call.params or "filter_path" in call.params
 
 
 def _marked(told: Told, native: Native) -> Told:
-    if native.degraded is None:
+    mark = (DEGRADED, (native.degraded or "").encode("ascii", "replace"))
+    if native.degraded is None or mark in told.headers:
         return told
-    return Told(told.status, [*told.headers, (DEGRADED, native.degraded.encode("ascii", "replace"))], told.body)
+    return Told(told.status, [*told.headers, mark], told.body)
 
 
 def _where(call: Call, headers: Sequence[Header]) -> Where:

@@ -31,6 +31,7 @@ _CHILDREN = {
     "pinned": ("organic",),
     "script_score": ("query",),
 }
+_INNER = ("nested", "has_child", "has_parent")  # what they find is others than the hits, and may be shown beside these
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,16 @@ class Place:
     role: Role
     clause: Any
     alone: bool
+
+    @property
+    def finds(self) -> bool:
+        """Whether the hits of the search are found by it, or others among them."""
+        return self.path[:1] == ("query",) and "inner_hits" not in self.path
+
+    @property
+    def is_of_others(self) -> bool:
+        """Whether it holds for items, children or parents of the hits: the engine tells no score of it then."""
+        return not set(_INNER).isdisjoint(self.path)
 
     def __str__(self) -> str:
         return f"{written(self.path)}.{NAME}" if self.path else NAME
@@ -102,8 +113,16 @@ def _search(tree: dict[str, Any], path: Path) -> Iterator[Place]:
         yield from _query(rescore.get("rescore_query"), (*where, "query", "rescore_query"), "inside")
     for name in ("aggs", "aggregations"):
         yield from _aggregations(tree.get(name), (*path, name))
-    yield from _highlight(_member(tree, "highlight"), (*path, "highlight"))
-    yield from _sort(tree.get("sort"), (*path, "sort"))
+    for where, inner in _one_or_many(_member(tree, "collapse").get("inner_hits"), (*path, "collapse", "inner_hits")):
+        yield from _shown(inner, where)
+    yield from _shown(tree, path)
+
+
+def _shown(hits: Any, path: Path) -> Iterator[Place]:
+    """Where what shows hits, of a search or within it, holds queries."""
+    if isinstance(hits, dict):
+        yield from _highlight(_member(hits, "highlight"), (*path, "highlight"))
+        yield from _sort(hits.get("sort"), (*path, "sort"))
 
 
 def _query(node: Any, path: Path, role: Role) -> Iterator[Place]:
@@ -130,6 +149,8 @@ def _children(name: str, body: dict[str, Any], path: Path, role: Role) -> Iterat
         for field, vector in body.items():
             if isinstance(vector, dict):
                 yield from _query(vector.get("filter"), (*path, field, "filter"), inner)
+    if name in _INNER and role != "refused":
+        yield from _shown(body.get("inner_hits"), (*path, "inner_hits"))
 
 
 def _aggregations(node: Any, path: Path) -> Iterator[Place]:
@@ -150,6 +171,7 @@ def _aggregations(node: Any, path: Path) -> Iterator[Place]:
         for kind in ("significant_terms", "significant_text"):
             background = _member(one, kind).get("background_filter")
             yield from _query(background, (*where, kind, "background_filter"), "inside")
+        yield from _shown(one.get("top_hits"), (*where, "top_hits"))
         for inner in ("aggs", "aggregations"):
             yield from _aggregations(one.get(inner), (*where, inner))
 

@@ -65,7 +65,10 @@ def side(place: Place, clause: Clause, targets: Sequence[Target], codes: Mapping
     where nothing can be compared, or where the indices searched have different numbers and the clause gives none.
     """
     spaces = {target.space: target for target in targets if codes.get(target.space)}
-    pairs = [pair for space, target in spaces.items() for pair in pairs_of(target, codes[space], clause.on)]
+    try:
+        pairs = [pair for space, target in spaces.items() for pair in pairs_of(target, codes[space], clause.on)]
+    except RequestError as error:
+        raise RequestError(f"[{place}] {error}") from error
 
     def number(name: str) -> Any:
         asked = getattr(clause, name)

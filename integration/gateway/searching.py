@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ import msgspec
 
 from encoders.api import Item
 from integration.gateway.asking import NOT_PASSED, Ask, Told, refused, search, shared
-from integration.gateway.attachments import Attachment, Attachments, check_local
+from integration.gateway.attachments import OPTIONS, Attachment, Attachments, check_local, check_spaces
 from integration.gateway.clause import Clause, read
 from integration.gateway.exchange import Header
 from integration.gateway.positions import SEARCHES, Path, Place, find
@@ -52,11 +52,15 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Where a body goes: the index expression and parameters of its path or line, and the caller's headers."""
+    """Where a body goes: the index expression and parameters of its path or line, and the caller's headers.
+
+    `point` is the point in time that the body names instead.
+    """
 
     index: str | None
     params: Mapping[str, str]
     headers: Sequence[Header]
+    point: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +68,14 @@ class Native:
     """A body that the engine understands. `degraded`: why it has no code.
 
     `explains`: its hits tell their best pair; `named`: the BM25 side has a name, under which they tell its score too;
-    `share`: they tell that it matched, and its score is worked out. `candidates` are so many records that it names.
+    `unscored`: there is one, and they cannot; `share`: they tell that it matched, and its score is worked out.
+    `candidates` are so many records that it names.
     """
 
     tree: Body
     explains: bool = False
     named: bool = False
+    unscored: bool = False
     share: Share | None = None
     candidates: int = 0
     degraded: str | None = None
@@ -101,18 +107,21 @@ class Searching:
         check_clauses(len(places))
         clauses = [(place, read(place)) for place in places]
         check_local(where.index or "")
+        if where.index is None:
+            where = replace(where, point=tree.get("pit"))
         try:
             return await self._native(tree, kind, clauses, where, named)
         except CrosshatchError:  # of an index that the caller may not search, not even errors are told
-            await self._admit(tree, where)
+            await self._admit(where)
             raise
 
     async def _native(
         self, tree: Body, kind: str, clauses: Sequence[tuple[Place, Clause]], where: Where, named: bool
     ) -> Native:
-        reached = await self._reached(tree, where)
+        reached = await self._reached(where)
+        check_spaces(reached)
         if not all(self._is_known(one, reached) for _, one in clauses):
-            await self._admit(tree, where)  # before anybody encodes or fetches for the caller
+            await self._admit(where)  # before anybody encodes or fetches for the caller
         try:
             codes = await in_turns([partial(self._codes, place, one, reached, where) for place, one in clauses])
         except WorkerUnavailable as error:
@@ -124,16 +133,17 @@ class Searching:
         return await self._written(tree, kind, sides, where, named)
 
     async def _written(self, tree: Body, kind: str, sides: Sequence[Side], where: Where, named: bool) -> Native:
-        tree = rewritten(tree, [one for one in sides if not one.chosen], {})
         chosen = [one for one in sides if one.chosen]
         together = check_candidates(sum(one.k for one in chosen))
-        found = await in_turns([partial(self._candidates, tree, one, where) for one in chosen])
-        first = next((one for one in sides if one.place.path[:1] == ("query",)), None)
+        first = next((one for one in sides if one.place.finds), None)
         shown = first if kind in SEARCHES else None
-        told = shown if named and shown is not None and shown.clause.query is not None else None
+        worded = shown if shown is not None and shown.clause.query is not None else None
+        told = worded if named and worded is not None and not worded.place.is_of_others else None
         worked_out = share(tree, told) if told is not None and kind == "msearch" else None
         if kind == "msearch" and worked_out is None:
             told = None
+        tree = rewritten(tree, [one for one in sides if not one.chosen], {}, told)
+        found = await in_turns([partial(self._candidates, tree, one, where) for one in chosen])
         by_path: dict[Path, list[tuple[str, str]]] = {
             one.place.path: hits for one, hits in zip(chosen, found, strict=True)
         }
@@ -144,13 +154,14 @@ class Searching:
             explained(tree, shown, where.params),
             explains=True,
             named=told is not None,
+            unscored=told is None and worded is not None,
             share=worked_out,
             candidates=together,
         )
 
-    async def _admit(self, tree: Body, where: Where) -> None:
+    async def _admit(self, where: Where) -> None:
         """Raises Refused, with the cluster's own words, where the caller may not search there."""
-        told = await refused(self.ask, where.index, where.params, where.headers, pit=tree.get("pit"))
+        told = await refused(self.ask, where.index, where.params, where.headers, pit=where.point)
         if told is not None:
             raise Refused(told)
 
@@ -161,10 +172,9 @@ class Searching:
         item = Item(clause.text)
         return all(self.codes.remembered(item, one.known.bundle) is not None for one in reached)
 
-    async def _reached(self, tree: Body, where: Where) -> list[Attachment]:
-        point = tree.get("pit")
-        if where.index is None and isinstance(point, dict) and isinstance(point.get("id"), str):
-            return await self.attachments.of_point_in_time(point["id"])
+    async def _reached(self, where: Where) -> list[Attachment]:
+        if isinstance(where.point, dict) and isinstance(where.point.get("id"), str):
+            return await self.attachments.of_point_in_time(where.point["id"])
         return await self.attachments.behind(where.index, where.params)
 
     async def _candidates(self, tree: Body, one: Side, where: Where) -> list[tuple[str, str]]:
@@ -223,8 +233,11 @@ class Searching:
         if like is None:
             raise TypeError("no like")
         fields = [f"{OBJECT}.{one.target.space}" for one in reached]
-        body = {"query": {"ids": {"values": [like.id]}}, "_source": fields, "size": 2}
-        answer = await self._search(like.index or where.index, body, {}, where.headers)
+        body: Body = {"query": {"ids": {"values": [like.id]}}, "_source": fields, "size": 2}
+        if like.index is None and where.point is not None:
+            body["pit"] = where.point
+        params = {} if like.index else {name: where.params[name] for name in OPTIONS if name in where.params}
+        answer = await self._search(like.index or where.index, body, params, where.headers)
         hits = answer["hits"]["hits"]
         by_name = {one.known.index: one for one in reached}
         if len(hits) != 1 or hits[0]["_index"] not in by_name:

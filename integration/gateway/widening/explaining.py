@@ -7,7 +7,7 @@ from typing import Any
 from encoders.api import Item
 from integration.engine.client import Cluster
 from integration.gateway import json_text
-from integration.gateway.attachments import Attachment, Attachments
+from integration.gateway.attachments import Attachment, Attachments, check_spaces
 from integration.gateway.positions import written
 from integration.gateway.trees import Unreadable
 from integration.gateway.widening.decision import Untouched, look
@@ -53,6 +53,7 @@ def explain(
         codes[space], by = [(part, code) for part, code in made.codes.items() if part == "text"], made.by
     told |= {"words": list(found.texts), "limits": list(found.limits), "place": written(found.path)}
     try:
+        check_spaces(reached)
         script = script_for([one.target for one in reached], codes)
     except RequestError as error:
         return {**told, "widened": False, "kind": "settings", "reason": str(error)}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from encoders.api import Item
-from integration.gateway.attachments import Attachment
+from integration.gateway.attachments import Attachment, check_spaces
 from integration.gateway.querycodes import QueryCodes
 from integration.gateway.widening.reranking import script_for
 from mappings.code import HashCode
@@ -23,7 +23,11 @@ class Scripts:
         self._from = 0.0
 
     async def score(self, words: str, reached: Sequence[Attachment]) -> dict[str, Any]:
-        """The script for these words in these indices. Raises WorkerUnavailable, and RequestError as `script_for`."""
+        """The script for these words in these indices.
+
+        Raises WorkerUnavailable, and RequestError as `script_for` and `check_spaces`.
+        """
+        check_spaces(reached)
         item = Item(words)
         codes: dict[str, list[tuple[str, HashCode]]] = {}
         for space, one in {one.target.space: one for one in reached}.items():

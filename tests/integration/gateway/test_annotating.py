@@ -1,9 +1,11 @@
 """Answers to rewritten searches: hits explain themselves, documents and numbers keep their bytes."""
 
+import gzip
 import json
 
 import pytest
 
+from integration.gateway import smile, smile_writer
 from integration.gateway.annotating import annotated, annotated_each
 from integration.gateway.cbor import dumps, loads
 from integration.gateway.rewriting import Share
@@ -14,6 +16,7 @@ HIT = (
     '{"_id":"1","_source":{"price":813.50, "n":1E2},'
     f'"fields":{{"year":[1E2],"crosshatch":[{BEST}]}},"matched_queries":{{"own":2.5,"crosshatch:bm25":1.25}}}}'
 )
+SHARE = Share(weight=0.75, saturation=12, boost=0.5)
 ANSWER = f'{{"took":1,"hits":{{"total":{{"value":1}},"hits":[{HIT},{{"_id":"2"}}]}}}}'.encode()
 
 
@@ -46,9 +49,25 @@ def test_what_is_no_answer_of_hits_stays_as_it_is() -> None:
 
 def test_of_a_multi_search_only_ours_are_opened() -> None:
     whole = b'{"took":1,"responses":[{"hits" : {"hits" : [{"_id":"9"}]}},' + ANSWER + b"]}"
-    out = annotated_each(whole, {1: None})
+    out = annotated_each(whole, JSON, {1: None})
     assert b'{"hits" : {"hits" : [{"_id":"9"}]}}' in out
     assert json.loads(out)["responses"][1]["hits"]["hits"][0]["fields"]["crosshatch"] == [json.loads(BEST)]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_multi_search_in_smile_or_packed_is_answered_so(packed: bool) -> None:
+    tree = {"took": 1, "responses": [{"error": {}}, json.loads(ANSWER)]}
+    if packed:
+        headers = [*JSON, (b"content-encoding", b"gzip")]
+        out = json.loads(gzip.decompress(annotated_each(gzip.compress(json.dumps(tree).encode()), headers, {1: SHARE})))
+    else:
+        headers = [(b"content-type", b"application/smile")]
+        out = smile.loads(annotated_each(smile_writer.dumps(tree), headers, {0: SHARE, 1: SHARE}))
+    first, second = out["responses"][1]["hits"]["hits"]
+    assert first["fields"]["crosshatch"][0]["distance"] == 3
+    assert first["matched_queries"] == ["own"]
+    assert second["fields"]["crosshatch"][0]["bm25"] is None
+    assert out["responses"][0] == {"error": {}}
 
 
 def test_of_a_multi_search_the_bm25_score_is_worked_out_where_the_words_match() -> None:
@@ -59,7 +78,7 @@ def test_of_a_multi_search_the_bm25_score_is_worked_out_where_the_words_match() 
         '"matched_queries":["crosshatch:bm25"]}'
     )
     whole = f'{{"responses":[{{"hits":{{"hits":[{hits}]}}}}]}}'.encode()
-    out = json.loads(annotated_each(whole, {0: Share(weight=0.75, saturation=12, boost=0.5)}))
+    out = json.loads(annotated_each(whole, JSON, {0: SHARE}))
     first, second, third = out["responses"][0]["hits"]["hits"]
     assert first["fields"]["crosshatch"] == [{**json.loads(BEST), "bm25": pytest.approx(4.0)}]
     assert first["matched_queries"] == ["own"]

@@ -9,9 +9,10 @@ import pytest
 from encoders import catalogue
 from integration import state
 from integration.gateway import attachments
-from integration.gateway.attachments import Attachments
+from integration.gateway.attachments import Attachment, Attachments, check_spaces
+from integration.search.plan import Target
 from integration.state import Attached, Bundle
-from mappings.errors import NotAttachedError
+from mappings.errors import NotAttachedError, RequestError
 from mappings.profile import TargetProfile
 from tests.integration.fakes import FakeCluster
 
@@ -73,3 +74,16 @@ def test_within_a_second_nobody_is_asked_again(
 
     asyncio.run(asked())
     assert len(fake.asked) == 2
+
+
+def test_codes_of_two_encoders_under_one_name_are_not_compared() -> None:
+    """Administrators may name spaces; the second index fills the same name by another encoder."""
+    other = Bundle("other", "other", CARD.bits, "f" * 64)
+    here = Attachment(KNOWN, Target("biblios", "s", {}))
+    alike = Attachment(replace(KNOWN, index="more"), Target("more", "s", {}))
+    filled = {"t": BUNDLE, "s": other}
+    beside = Attachment(replace(KNOWN, index="next", space="t", spaces=filled), Target("next", "t", {}))
+    check_spaces([here, alike])
+    check_spaces([beside])
+    with pytest.raises(RequestError, match="space 's' is of different encoders in the indices that are searched"):
+        check_spaces([here, beside])

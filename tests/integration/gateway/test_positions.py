@@ -32,6 +32,15 @@ INSIDE = [
     {"sort": [{"a.b": {"nested": {"path": "a", "filter": C}}}]},
     {"sort": {"a.b": {"nested": {"path": "a", "nested": {"path": "a.c", "filter": C}}}}},
 ]
+SHOWN: list[tuple[dict[str, Any], str]] = [
+    ({"query": {"nested": {"path": "a", "query": {}, "inner_hits": {"highlight": {"highlight_query": C}}}}},
+     "query.nested.inner_hits.highlight.highlight_query"),
+    ({"query": {"has_child": {"type": "t", "inner_hits": {"sort": [{"a.b": {"nested": {"path": "a", "filter": C}}}]}}}},
+     "query.has_child.inner_hits.sort[0].a.b.nested.filter"),
+    ({"collapse": {"field": "f", "inner_hits": [{"highlight": {"fields": {"t": {"highlight_query": C}}}}]}},
+     "collapse.inner_hits[0].highlight.fields.t.highlight_query"),
+    ({"aggs": {"a": {"top_hits": {"highlight": {"highlight_query": C}}}}}, "aggs.a.top_hits.highlight.highlight_query"),
+]  # fmt: skip
 NONE = [
     {"query": {"term": {"crosshatch": {"value": "x"}}}},
     {"query": {"match": {"crosshatch": {"query": "x"}}}},
@@ -47,6 +56,7 @@ NONE = [
     {"highlight": {"fields": {"crosshatch": {}}}},
     {"rescore": {"crosshatch": {}}},
     {"query": {"script_score": {"query": {"match_all": {}}, "script": {"params": C}}}},
+    {"query": {"match": {"inner_hits": {"highlight": {"highlight_query": C}}}}},
     {"query": "crosshatch"},
     {"query": None},
     {"query": {"bool": {"should": ["crosshatch", 5, None]}}},
@@ -61,6 +71,12 @@ def test_every_query_position_is_seen(body: dict[str, Any]) -> None:
     for step in place.path:
         node = node[step]
     assert node is C
+
+
+@pytest.mark.parametrize(("body", "where"), SHOWN)
+def test_what_shows_hits_beside_hits_is_seen(body: dict[str, Any], where: str) -> None:
+    [place] = find(body, "search")
+    assert (str(place), place.finds) == (f"{where}.crosshatch", False)
 
 
 @pytest.mark.parametrize("body", NONE)

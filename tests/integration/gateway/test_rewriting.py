@@ -168,6 +168,12 @@ def test_indices_of_other_weights_need_the_clause_to_say_which() -> None:
         side(place, read(place), others, {"s": [("text", CODE)]})
 
 
+def test_codes_that_the_query_has_none_to_compare_with_are_told_with_the_place() -> None:
+    [place] = find(body(on=["record"]), "search")
+    with pytest.raises(RequestError, match=r"\[query.bool.should\[0\].crosshatch\] space s has no codes that this"):
+        prepared(place)
+
+
 scalars = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
 names = st.sampled_from(
     ["query", "bool", "should", "must", "filter", "must_not", "aggs", "filters", "post_filter", "rescore", "sort",

@@ -11,7 +11,7 @@ from integration.gateway.exchange import Header
 from integration.gateway.searching import Told
 from integration.settings import Settings
 from mappings.fields import StoredCodes
-from tests.live.gateway.test_clause import BM25, NAME, Gateway, card, clause, gateway, listed, stored
+from tests.live.gateway.test_clause import BM25, JSON, NAME, Gateway, card, clause, gateway, listed, stored
 
 __all__ = ["card", "gateway", "stored"]
 ASYNC = "/_plugins/_asynchronous_search"
@@ -120,6 +120,16 @@ def test_hits_of_a_multi_search_tell_their_bm25_score_as_those_of_a_search_do(ga
     assert all("bm25" not in hit["fields"]["crosshatch"][0] for hit in second["hits"]["hits"])
 
 
+@pytest.mark.parametrize("member", ["must", "filter"])
+def test_a_clause_that_restricts_tells_its_bm25_score_too(gateway: Gateway, cluster: Cluster, member: str) -> None:
+    body = {"query": {"bool": {member: [clause(query=BM25, min_similarity=0.9)]}}, "size": 200}
+    words = cluster.request("POST", f"/{NAME}/_search", body={"query": BM25, "size": 200})["hits"]["hits"]
+    expected = {hit["_id"]: pytest.approx(hit["_score"]) for hit in words}
+    found = {hit["_id"]: hit["fields"]["crosshatch"][0]["bm25"] for hit in gateway.search(body)["hits"]["hits"]}
+    assert found == dict.fromkeys(found) | expected
+    assert len(found) > len(expected) > 5
+
+
 def test_who_filters_the_answer_sees_no_name_of_ours(gateway: Gateway) -> None:
     hits = gateway.search({"query": clause(k=2, query=BM25)}, f"/{NAME}/_search?filter_path=hits.hits")["hits"]["hits"]
     assert len(hits) == 10
@@ -147,3 +157,39 @@ def test_templates_of_a_multi_search_are_rendered_each(gateway: Gateway, cluster
     assert "error" in broken
     assert raw[3] in b"".join(sent for path, _, sent in gateway.sent if path == "/_msearch/template")
     cluster.request("DELETE", "/_scripts/test-clause")
+
+
+def test_a_wrong_clause_of_a_multi_search_s_template_is_told_with_its_place(gateway: Gateway) -> None:
+    wrong = {"source": {"query": {"bool": {"must": [clause(k="{{k}}")]}}}, "params": {"k": "3"}}
+    lines = [{"index": NAME}, {"source": {"query": {"match_all": {}}}}, {"index": NAME}, wrong]
+    exchange = gateway.send("POST", "/_msearch/template", b"\n".join(json.dumps(one).encode() for one in lines) + b"\n")
+    assert exchange.status == 400
+    reason = json.loads(exchange.answer)["error"]["reason"]
+    assert reason.startswith("search 1 of the request: [query.bool.must[0].crosshatch")
+    assert [path for path, *_ in gateway.sent if "_msearch" in path] == []
+
+
+def test_scripts_that_the_cluster_lost_are_stored_again_for_a_multi_search(gateway: Gateway, cluster: Cluster) -> None:
+    """Which tells of it within an answer of 200, where no candidates are asked for before."""
+    cluster.request("DELETE", "/_scripts/crosshatch-score-1")
+    body = {"query": {"bool": {"filter": [clause(min_similarity=0.8)]}}}
+    raw = b"{}\n" + json.dumps(body).encode() + b"\n"
+    [answer] = json.loads(gateway.send("POST", f"/{NAME}/_msearch", raw).answer)["responses"]
+    assert answer["hits"]["total"]["value"] == gateway.search(body)["hits"]["total"]["value"] > 3
+
+
+@pytest.mark.parametrize(("asked", "accept"), [("?format=yaml", b"*/*"), ("", b"application/yaml")])
+def test_an_answer_in_yaml_holds_no_name_of_ours(gateway: Gateway, asked: str, accept: bytes) -> None:
+    body = {"query": clause(k=2, query=BM25)}
+    exchange = gateway.send("POST", f"/{NAME}/_search{asked}", body, (JSON, (b"accept", accept)))
+    assert exchange.answer.startswith(b"---")
+    assert exchange.answer.count(b"distance: ") == 10
+    assert b"matched_queries" not in exchange.answer
+
+
+def test_who_wants_no_fields_of_records_gets_none(gateway: Gateway) -> None:
+    body = {"query": clause(k=3), "stored_fields": "_none_", "_source": False}
+    exchange = gateway.send("POST", f"/{NAME}/_search", body)
+    assert exchange.status == 200, exchange.answer
+    hits = json.loads(exchange.answer)["hits"]["hits"]
+    assert len(hits) == 3

@@ -16,7 +16,7 @@ from mappings.profile import TargetProfile
 from tests.live.gateway.test_clause import NAME, Gateway, card, clause, code_of, gateway, stored
 
 __all__ = ["card", "gateway", "stored"]
-OTHER = f"{NAME}-other"
+OTHER, BOTH = f"{NAME}-other", f"{NAME}-both"
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +88,27 @@ def test_within_nested_items_and_their_order_a_clause_holds_by_its_words(
     order = {"items.due": {"order": "asc", "missing": "_last", "nested": {"path": "items", "filter": due}}}
     hits = gateway.search({"query": {"match_all": {}}, "sort": [order], "size": 5}, f"/{OTHER}/_search")["hits"]["hits"]
     assert [hit["_id"] for hit in hits] == [f"o{n}" for n in range(35, 40)]
+
+
+def test_several_indices_behind_one_name_are_searched_as_that_name_shows_them(
+    gateway: Gateway, cluster: Cluster, stored: dict[str, StoredCodes], other: dict[str, StoredCodes]
+) -> None:
+    """Each is compared by its own space's codes; what the alias hides of one is no hit, and takes no hit's place."""
+    open_ones = {"filter": {"term": {"suppressed": False}}}
+    actions = [{"add": {"index": NAME, "alias": BOTH, **open_ones}}, {"add": {"index": OTHER, "alias": BOTH}}]
+    cluster.request("POST", "/_aliases", body={"actions": actions})
+    try:
+        body: Any = {"query": clause(k=60, on=["text"]), "size": 100}
+        hits = gateway.search(body, f"/{BOTH}/_search")["hits"]["hits"]
+        like = {"query": {"crosshatch": {"like": {"_id": "o3"}, "k": 5}}}
+        alike = gateway.search(like, f"/{BOTH}/_search")["hits"]["hits"]
+    finally:
+        cluster.request("POST", "/_aliases", body={"actions": [{"remove": {"index": "*", "alias": BOTH}}]})
+    shown = {f"b{number}": stored[f"b{number}"] for number in range(len(stored)) if number % 10} | other
+    query = code_of("cat sea")
+    distances = {record: query.distance(codes.text) for record, codes in shown.items() if codes.text}
+    told = {hit["_id"]: hit["fields"]["crosshatch"][0]["distance"] for hit in hits}
+    assert told == {record: distances[record] for record in told}
+    assert sorted(told.values()) == sorted(distances.values())[:60]
+    assert {hit["_index"] for hit in hits} == {NAME, OTHER}
+    assert {hit["_index"] for hit in alike} == {OTHER}  # a code of one space says nothing of another's

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,7 +25,7 @@ from integration.search.plan import Target
 from integration.settings import Settings
 from integration.state import Attached, Bundle
 from mappings.code import HashCode
-from mappings.errors import EngineUnavailable, WorkerUnavailable
+from mappings.errors import EngineUnavailable, RequestError, WorkerUnavailable
 from mappings.profile import TargetProfile
 
 CODE = HashCode(16, b"\x0f\xf0")
@@ -70,6 +71,14 @@ def test_a_slow_worker_delays_one_search_and_its_code_is_kept() -> None:
         assert worker.asked == 2  # the pause is over
 
     asyncio.run(searches())
+
+
+def test_indices_whose_codes_say_nothing_of_each_other_are_not_ranked_together() -> None:
+    worker = Worker()
+    other = replace(BOOKS.known, index="more", spaces={"s": replace(BUNDLE, digest="1" * 64)})
+    with pytest.raises(RequestError, match="space 's' is of different encoders"):
+        asyncio.run(Scripts(QueryCodes(worker, timeout=5), timeout=1).score("cats", [BOOKS, Attachment(other, TARGET)]))
+    assert worker.asked == 0
 
 
 def test_a_worker_that_is_away_is_asked_once_in_a_pause() -> None:
