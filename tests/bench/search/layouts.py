@@ -23,6 +23,12 @@ from tests.bench.search.collection import Collection, Packed
 from tests.bench.search.ways import Built
 
 SPACE, BATCH = "s", 2_000
+SETTINGS = {
+    "number_of_shards": 1,
+    "number_of_replicas": 0,
+    "refresh_interval": -1,
+    "store.stats_refresh_interval": "0s",  # by default sizes are up to 10 s old: those of segments before the merge
+}
 Members = Callable[[Packed], Sequence[Mapping[str, Any]]]  # what codes [n, 16] add to n documents
 console = Console(stderr=True)
 
@@ -84,10 +90,9 @@ def filled(cluster: Cluster, layout: Layout, collection: Collection) -> Built:
 def _fill(cluster: Cluster, layout: Layout, collection: Collection) -> Built:
     index = layout.index(collection.size)
     cluster.request("DELETE", f"/{index}", params={"ignore_unavailable": "true"})
-    settings = {"number_of_shards": 1, "number_of_replicas": 0, "refresh_interval": -1, **layout.settings}
     properties = {"title": {"type": "text"}, **layout.properties}
     mappings = {"dynamic": False, "properties": properties}
-    cluster.request("PUT", f"/{index}", body={"settings": settings, "mappings": mappings})
+    cluster.request("PUT", f"/{index}", body={"settings": {**SETTINGS, **layout.settings}, "mappings": mappings})
     began = time.perf_counter()
     batches = track(_batches(layout, collection), index, total=-(-collection.size // BATCH), console=console)
     for lines in batches:
@@ -129,5 +134,5 @@ def _recipe(layout: Layout, collection: Collection) -> str:
     """Changes with the collection, and with anything that the layout stores."""
     example = layout.members(collection.codes[:50])
     made_by = (collection.folder / "note.json").read_text("utf-8")
-    said = [made_by, collection.size, layout.properties, dict(layout.settings), example]
+    said = [made_by, collection.size, layout.properties, {**SETTINGS, **layout.settings}, example]
     return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()
