@@ -14,7 +14,7 @@ from tests.bench.search import bm25, engine, layouts, terms, truth
 from tests.bench.search.collection import Collection, prepared
 from tests.bench.search.layouts import CODE, filled
 from tests.bench.search.measuring import clients
-from tests.bench.search.run import Effort, measure, truths_of
+from tests.bench.search.run import Effort, Engines, measure, truths_of
 from tests.bench.search.wire import wire
 
 pytestmark = pytest.mark.live
@@ -111,7 +111,7 @@ def test_terms_by_hand_reach_exactly_their_radius(services: Services, cluster: C
 
 def test_a_whole_run(services: Services, tmp_path: Path) -> None:
     with clients(2) as many:
-        rows = measure(tmp_path, services.url, SIZE, Effort(9, 0.05, (1, 2)), many, [])
+        rows = measure(tmp_path, Engines(services.url), SIZE, Effort(9, 0.05, (1, 2)), many)
     assert rows["NumPy"].recall_10 == rows["Faiss flat"].recall_100 == rows["exact script"].recall_10 == 1
     assert rows["exact fused, w 0.5"].recall_10 == 1
     assert 0 < (rows["bands by hand 8 x 16, radius 0"].recall_10 or 0) < 0.8
@@ -124,4 +124,4 @@ def test_a_whole_run(services: Services, tmp_path: Path) -> None:
 
 def test_a_way_that_nobody_knows_is_refused(services: Services, tmp_path: Path) -> None:
     with clients(1) as many, pytest.raises(SystemExit, match="no way is called magic; there are: BM25, "):
-        measure(tmp_path, services.url, SIZE, Effort(1, 0.01, (1,)), many, ["magic"])
+        measure(tmp_path, Engines(services.url), SIZE, Effort(1, 0.01, (1,)), many, ["magic"])

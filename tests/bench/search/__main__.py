@@ -1,14 +1,16 @@
 """Every way to search, side by side: `make bench-search`, or `python -m tests.bench.search [--sizes 10000,100000]`.
 
 The collection, the indices of the engine and those of Faiss and usearch stay in `--data` and are not made twice: two
-runs measure the same. The engine is started for the run, with its data in the same folder. In `docs/` go all figures
-as JSON, plots, and the page on larger catalogues that is computed from them.
+runs measure the same. The engine is started for the run, with its data in the same folder, and beside it a node with
+the k-NN plugin where a way needs it. In `docs/` go all figures as JSON, plots, and the page on larger catalogues that
+is computed from them.
 """
 
 import argparse
 import json
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,13 @@ from rich.console import Console
 
 from integration.engine.services import running
 from integration.settings import Settings
+from mappings.errors import EngineUnavailable
 from tests.bench.machine import described, machine
 from tests.bench.search import plots, scale, summary
 from tests.bench.search.collection import BITS
 from tests.bench.search.measuring import clients
-from tests.bench.search.run import Effort, measure
+from tests.bench.search.run import Effort, Engines, measure, needs_plugin
+from tests.knn_node import knn_node
 
 OUT = Path("docs/bench-search.json")
 DECADES = (10_000, 100_000, 1_000_000)
@@ -37,7 +41,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--sizes", type=lambda said: [int(one) for one in said.split(",")], help="just these, by commas"
     )
-    parser.add_argument("--only", action="append", default=[], help="engine, outside, or a part of a way's name")
+    parser.add_argument("--only", action="append", default=[], help="engine, outside, plugin, or part of a way's name")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} records: does it run? The figures mean nothing")
     parser.add_argument("--rounds", type=int, default=Effort.rounds, help="queries asked of each way")
     parser.add_argument("--seconds", type=float, default=Effort.seconds, help="of each throughput")
@@ -55,20 +59,29 @@ def main() -> None:
         sizes, effort = [QUICK], Effort(rounds=20, seconds=0.3)
     out = asked.out or (None if asked.quick or asked.only else OUT)
     began, host, found = time.monotonic(), machine(), dict[str, Any]()
-    with (
-        running(Settings(data=asked.data), engine="embedded", heap=HEAP) as services,
-        clients(max(effort.clients)) as many,
-    ):
+    with ExitStack() as stack:
+        services = stack.enter_context(running(Settings(data=asked.data), engine="embedded", heap=HEAP))
+        many = stack.enter_context(clients(max(effort.clients)))
+        engines = Engines(services.url, with_plugin(stack, asked.data / "knn") if needs_plugin(asked.only) else None)
         host["opensearch"] = services.version
         for size in sizes:
             load = machine()["load"]
-            rows = measure(asked.data / "collection", services.url, size, effort, many, asked.only)
+            rows = measure(asked.data / "collection", engines, size, effort, many, asked.only)
             console.print(summary.table(size, rows))
             found[str(size)] = {"rounds": effort.rounds, "load": load, "ways": summary.as_json(rows)}
             if out:
                 write(out, {"machine": host, "bits": BITS, "heap": HEAP, "sizes": found})
     console.print(described(host), highlight=False)
     progress.print(f"took {time.monotonic() - began:.0f} s")
+
+
+def with_plugin(stack: ExitStack, folder: Path) -> str | None:
+    """The URL of a node with the plugin, or None and why, so that everything else is measured all the same."""
+    try:
+        return stack.enter_context(knn_node(folder, heap=HEAP))
+    except EngineUnavailable as error:
+        progress.print(f"[yellow]without the k-NN plugin's ways: {error}")
+        return None
 
 
 def write(out: Path, figures: dict[str, Any]) -> None:

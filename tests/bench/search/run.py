@@ -8,7 +8,7 @@ from rich.console import Console
 
 from integration.engine.client import Cluster
 from integration.search.scripts import ensure_scripts
-from tests.bench.search import bm25, engine, outside, truth
+from tests.bench.search import bm25, engine, outside, plugin, truth
 from tests.bench.search.collection import Collection, Query, prepared
 from tests.bench.search.layouts import TITLES
 from tests.bench.search.measuring import Clients, interleaved
@@ -30,28 +30,45 @@ class Effort:
     clients: tuple[int, ...] = (1, 8)
 
 
-def ways_of(url: str, size: int, only: Sequence[str]) -> list[Way]:
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """URLs of the engine that Crosshatch starts, and of the node with the k-NN plugin, if one runs."""
+
+    plain: str
+    plugin: str | None = None
+
+
+def ways_of(engines: Engines, size: int, only: Sequence[str]) -> list[Way]:
     """BM25 alone, then every way whose name or place holds one of the words `only`; none: all."""
-    known = [*engine.ways(url, size), *outside.ways()]
+    known = [*engine.ways(engines.plain, size), *outside.ways()]
+    known += plugin.ways(engines.plugin, size) if engines.plugin else []
     chosen = [way for way in known[1:] if not only or any(word in way.name or word == way.where for word in only)]
     if not chosen:
         raise SystemExit(f"no way is called {' or '.join(only)}; there are: {', '.join(way.name for way in known)}")
     return [known[0], *chosen]
 
 
-def measure(folder: Path, url: str, size: int, effort: Effort, clients: Clients, only: Sequence[str]) -> dict[str, Row]:
-    """Rows by way, on the collection in `folder` and the engine at `url`."""
-    cluster = Cluster(url)
-    ensure_scripts(cluster)
-    cluster.close()
+def needs_plugin(only: Sequence[str]) -> bool:
+    """Whether a way on the node with the plugin is chosen."""
+    return not only or any(any(word in way.name or word == way.where for word in only) for way in plugin.ways("", 0))
+
+
+def measure(
+    folder: Path, engines: Engines, size: int, effort: Effort, clients: Clients, only: Sequence[str] = ()
+) -> dict[str, Row]:
+    """Rows by way, on the collection in `folder`."""
+    for url in filter(None, (engines.plain, engines.plugin)):
+        cluster = Cluster(url)
+        ensure_scripts(cluster)
+        cluster.close()
     collection = prepared(folder, size)
     queries = collection.queries(effort.rounds)
-    ways = ways_of(url, size, only)
+    ways = ways_of(engines, size, only)
     built: dict[str, Built] = {}
     for way in ways:
         console.print(f"{size:,}: {way.name}", style="dim")
         built[way.name] = way.build(collection)
-    truths = truths_of(url, collection, queries, {way.answers for way in ways})
+    truths = truths_of(engines.plain, collection, queries, {way.answers for way in ways})
     asked = {n: interleaved(ways, queries[: effort.rounds // part], n) for n, part in ((BEST, 1), (MORE, 3))}
     rows = {}
     for way in ways:
