@@ -202,6 +202,21 @@ def test_a_node_that_breaks_off_tells_the_client(cluster: Node) -> None:
     assert all(message["type"] == "http.response.start" or message["more_body"] for message in client.sent)
 
 
+def test_a_node_that_breaks_off_while_a_part_reads_is_a_502(cluster: Node) -> None:
+    """Nothing of the answer was passed on, so the client is told; the request is not sent a second time."""
+
+    async def reads(exchange: Exchange) -> bool:
+        raw = await (await exchange.pass_on()).whole(100)
+        await exchange.respond(200, [], raw)
+        return True
+
+    cluster.does = breaks_off(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n{")
+    client = Client()
+    assert b"crosshatch_gateway_broken_answer" in client.ask(cluster.url, Part(reads))
+    assert client.sent[0]["status"] == 502
+    assert len(cluster.requests) == 1
+
+
 def test_a_body_that_finds_no_room_beside_others_streams_through(
     cluster: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:

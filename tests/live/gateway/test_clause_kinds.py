@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from integration.engine.client import Cluster
+from integration.gateway.clause_requests import DEGRADED
 from integration.gateway.exchange import Header
 from integration.gateway.searching import Told
 from integration.settings import Settings
@@ -74,12 +75,22 @@ def test_words_are_marked_by_a_clause_of_the_highlight(gateway: Gateway) -> None
     assert not any("<em>cat</em>" in text for text in marked)
 
 
-def test_where_the_setting_says_so_a_search_without_a_code_fails(cluster: Cluster, settings: Settings) -> None:
+def test_where_the_setting_says_so_a_search_without_a_code_fails(
+    gateway: Gateway, cluster: Cluster, settings: Settings
+) -> None:
     strict = Gateway(cluster, settings.model_copy(update={"without_code": "fail"}))
-    body = {"query": {"crosshatch": {"text": "nobody answers", "query": BM25}}}
-    exchange = strict.send("POST", f"/{NAME}/_search", body)
-    assert (exchange.status, json.loads(exchange.answer)["error"]["reason"]) == (503, "no worker answers")
+    body = json.dumps({"query": {"crosshatch": {"text": "nobody answers", "query": BM25}}}).encode()
+    several = b"{}\n" + json.dumps({"query": clause(k=2)}).encode() + b"\n{}\n" + body + b"\n{}\n" + body + b"\n"
+    for path, asked in (("_search", body), ("_count", body), ("_msearch", several)):
+        exchange = strict.send("POST", f"/{NAME}/{path}", asked)
+        assert (exchange.status, json.loads(exchange.answer)["error"]["reason"]) == (503, "no worker answers")
     assert strict.search({"query": clause(k=2)})["hits"]["total"]["value"] == 2
+    lenient = gateway.send("POST", f"/{NAME}/_msearch", several)
+    assert [pair for pair in lenient.answered if pair[0] == DEGRADED] == [(DEGRADED, b"no worker answers")]
+    first, second, third = json.loads(lenient.answer)["responses"]
+    assert (first["hits"]["total"]["value"], len(listed(first))) == (2, 2)
+    words = cluster.request("POST", f"/{NAME}/_search", body={"query": BM25})
+    assert listed(second) == listed(third) == listed(words)
 
 
 @pytest.mark.parametrize(
