@@ -57,6 +57,7 @@ _NEEDS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     "POST /{ours}/_bulk": ([_BULK], [*_WRITE, "indices:data/write/delete"]),  # solved problems are deleted
     "POST /*/_mget": (["indices:data/read/mget"], ["indices:data/read/mget[shard]"]),
     "POST /*/_search": ([], ["indices:data/read/search"]),
+    "POST /*/_msearch": (["indices:data/read/msearch"], ["indices:data/read/search"]),
     "GET /*/_count": ([], ["indices:data/read/search"]),
     "POST /*/_count": ([], ["indices:data/read/search"]),
     "POST /*/_delete_by_query": (
@@ -143,7 +144,7 @@ ROLES = (
     Role(
         "reader",
         "Crosshatch, searching: crosshatch search, or a client with the stored scripts",
-        [*_STATE, "GET /{index}/_mapping", "POST /{index}/_search"],
+        [*_STATE, "GET /{index}/_mapping", "POST /{index}/_search", "POST /{index}/_msearch"],
     ),
 )
 

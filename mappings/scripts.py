@@ -64,12 +64,15 @@ class Pair:
             )
 
     def param(self) -> dict[str, Any]:
-        """As the scripts read it. The code goes as byte values, which they read faster than hexadecimal digits."""
+        """As the scripts read it: byte values, and whole groups of eight bytes as integers, which they read faster."""
+        packed = self.code.packed
+        whole = [packed[at : at + 8] for at in range(0, len(packed) - 7, 8)]
         return {
             "field": field_name(self.space, self.part),
             "part": self.part,
             "picture": self.part == "image",
-            "code": list(self.code.packed),
+            "code": list(packed),
+            **({"words": [int.from_bytes(word, signed=True) for word in whole]} if whole else {}),
             "table": list(self.table),
         }
 

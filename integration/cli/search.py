@@ -1,6 +1,6 @@
 """`crosshatch search`."""
 
-from typing import Any
+from typing import Any, get_args
 
 import click
 from rich.console import Console
@@ -9,10 +9,11 @@ from rich.text import Text
 
 from integration.cli.door import as_json, cluster, print_json
 from integration.engine.services import found
+from integration.search.asking import final_body, printable
 from integration.search.hits import Hit, SearchResult, explained
 from integration.search.pictures import read_picture
-from integration.search.request import SearchRequest
-from integration.search.run import Searcher, final_body, printable
+from integration.search.request import Plan, SearchRequest
+from integration.search.run import Searcher
 from integration.settings import Settings
 from mappings.errors import RequestError, Unavailable
 
@@ -34,7 +35,7 @@ from mappings.errors import RequestError, Unavailable
     "--on", multiple=True, metavar="PART", help="Stored part to compare with: text, image, record; repeatable."
 )
 @click.option(
-    "--plan", type=click.Choice(["auto", "exact"]), default="auto", show_default=True, help="How it is searched."
+    "--plan", type=click.Choice(get_args(Plan)), default="auto", show_default=True, help="How it is searched."
 )
 @click.option("--explain", is_flag=True, help="Tell how each score came about.")
 @click.option(

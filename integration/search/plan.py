@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from integration.search.request import SearchRequest
+from mappings.bands import Banding
 from mappings.code import HashCode
 from mappings.errors import RequestError
 from mappings.scripts import SMALLEST, Pair, distance_script, score_script
@@ -26,7 +27,8 @@ class Target:
     """What is searched: an attached index, the tables of its active space, its fields and its weights.
 
     `tables[(query part, stored part)]` gives the similarity in [0, 1] by distance: bits + 1 values. `words` are the
-    fields of the BM25 side, with boosts as `title^2`; empty means the index's default fields.
+    fields of the BM25 side, with boosts as `title^2`; empty means the index's default fields. `bands` are those of the
+    space, if it has any, and `radius` the bits by which a band may differ from the query's.
     """
 
     index: str
@@ -38,13 +40,35 @@ class Target:
     saturation: float = 8.0
     k: int = 100
     min_similarity: float = 0.0
+    bands: Banding | None = None
+    radius: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """Two searches whose hits are merged by score: what the words find, and what the codes find.
+
+    `start` and `size` are those of the page; of what the codes alone find, the `k` most similar are hits.
+    """
+
+    words: Body
+    codes: Body
+    start: int
+    size: int
+    k: int
+
+    @property
+    def bodies(self) -> tuple[Body, Body]:
+        """In the order in which they are sent."""
+        return self.words, self.codes
 
 
 @dataclass(frozen=True, slots=True)
 class SearchPlan:
     """The engine requests of a search: `candidates`, then `body(ids)` with the ids that they found.
 
-    `limit` is the largest `total` where there is no BM25 side. `weight` and `saturation` are those of the scores.
+    Where there are `lists`, these are asked for instead, in one `_msearch`, and merged. `limit` is the largest `total`
+    where there is no BM25 side. `weight` and `saturation` are those of the scores.
     """
 
     name: str
@@ -54,6 +78,7 @@ class SearchPlan:
     weight: float
     saturation: float
     limit: int | None = None
+    lists: Lists | None = None
 
     @property
     def params(self) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from encoders.api import PARTS
 from mappings.errors import RequestError
 
-Plan = Literal["auto", "exact"]
+Plan = Literal["auto", "exact", "bands"]
 WINDOW = 10_000  # the engine's default index.max_result_window: hits reachable by paging, and the largest k
 MAX_TEXT = 4_000  # characters; more is a document, not a query
 
@@ -18,7 +18,8 @@ class SearchRequest:
 
     `filters` are pairs of field and value; all must hold. Pages count from 1. `weight` (w, 0 = words only, 1 = codes
     only), `k` and `min_similarity` are the index's own where None. `on` names the stored parts that are compared; empty
-    means all. Raises RequestError for anything out of range.
+    means all. `count`: all hits are counted, else those beyond 10,000 may not be.
+    Raises RequestError for anything out of range.
     """
 
     text: str | None = None
@@ -32,6 +33,7 @@ class SearchRequest:
     min_similarity: float | None = None
     on: tuple[str, ...] = ()
     plan: Plan = "auto"
+    count: bool = True
 
     def __post_init__(self) -> None:
         self._check_query()

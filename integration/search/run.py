@@ -1,8 +1,7 @@
 """One search, from request to hits: find out what is searched, encode the query, plan, ask the engine."""
 
-import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,14 +10,15 @@ from encoders.api import PARTS, BundleCard, Item
 from integration import state
 from integration.engine.client import Cluster, part
 from integration.queries import QueryCodes, encode_query
+from integration.search.asking import answered
 from integration.search.filters import clauses
 from integration.search.hits import SearchResult, read_hits, read_total
-from integration.search.plan import NAMED_SCORES, SearchPlan, Target, plan
+from integration.search.plan import SearchPlan, Target
+from integration.search.planner import choose
 from integration.search.request import SearchRequest
-from integration.search.scripts import ensure_scripts
 from integration.settings import Settings
 from mappings.code import HashCode
-from mappings.errors import BundleError, CodeLengthError, EngineRefused, RequestError
+from mappings.errors import BundleError, CodeLengthError, RequestError
 from mappings.fields import OBJECT, StoredCodes
 
 LIKE_PICTURES = 8  # pictures of a record that others are compared with: each is a pair for the script to read
@@ -56,8 +56,7 @@ class Searcher:
         began = time.perf_counter()
         prepared = self.prepare(index, request)
         searched = prepared.plan
-        body = final_body(self._reader, searched, self.cluster)
-        answer = _ask(self._reader, searched, body, searched.params, self.cluster)
+        answer = answered(self._reader, searched, self.cluster)
         took = round((time.perf_counter() - began) * 1000, 1)
         hits = read_hits(answer, searched, prepared.title)
         return SearchResult(took, searched, read_total(answer, searched), hits, prepared.encoded_by)
@@ -73,7 +72,7 @@ class Searcher:
         target = replace(target, index=index)  # as it was asked: an alias may hold a filter
         filters = clauses(request.filters, _properties(self._reader, index) if request.filters else {})
         codes, by = self._codes_of(known, request, index)
-        return Prepared(plan(request, target, codes, filters), target.title, by)
+        return Prepared(choose(request, target, codes, filters), target.title, by)
 
     def _codes_of(
         self, known: state.Attached, request: SearchRequest, index: str
@@ -96,14 +95,6 @@ def search(
 ) -> SearchResult:
     """Search an attached index: `Searcher.search` as one call."""
     return Searcher(cluster, settings, broker_url).search(index, request)
-
-
-def final_body(cluster: Cluster, searched: SearchPlan, ours: Cluster | None = None) -> dict[str, Any]:
-    """The body that gives the hits; where the plan has a first step, it is taken here."""
-    if searched.candidates is None:
-        return searched.body()
-    answer = _ask(cluster, searched, searched.candidates, {}, ours)
-    return searched.body([hit["_id"] for hit in answer["hits"]["hits"]])
 
 
 def target_of(known: state.Attached, card: BundleCard) -> Target:
@@ -165,50 +156,3 @@ def _properties(cluster: Cluster, index: str) -> Mapping[str, Any]:
     [held] = answer.values()
     properties: Mapping[str, Any] = held["mappings"].get("properties", {})
     return properties
-
-
-def _ask(
-    cluster: Cluster,
-    searched: SearchPlan,
-    body: Mapping[str, Any],
-    params: Mapping[str, str],
-    ours: Cluster | None = None,
-) -> Any:
-    """Send one request. Raises RequestError where the engine says that the request itself is wrong.
-
-    `attach` stored the scripts; they are looked for again only where the cluster has lost them, since an account that
-    searches need not be allowed to read or store scripts.
-    """
-    path = f"/{part(searched.index)}/_search"
-    try:
-        return cluster.request("POST", path, params=params, body=body)
-    except EngineRefused as error:
-        if params and f"unrecognized parameter: [{NAMED_SCORES}]" in error.reason:  # Elasticsearch before 8.8
-            return _ask(cluster, searched, body, {})
-        if error.kind != "resource_not_found_exception" or "unable to find script" not in error.reason:
-            raise _told(error) from error
-    ensure_scripts(ours or cluster)
-    return cluster.request("POST", path, params=params, body=body)
-
-
-def _told(error: EngineRefused) -> Exception:
-    """The refusals that a caller or an administrator can do something about, in our words."""
-    if "too_many" in error.kind or "maxClauseCount" in error.reason:
-        return RequestError(f"the text has too many words for this index ({error.reason}); search for fewer")
-    if "id_field_data" in error.reason:
-        return EngineRefused(
-            error.status, error.kind, f"{error.reason}; hits are ordered by score and then `_id`, which needs this "
-            "cluster setting: set indices.id_field_data.enabled to true", "a search"
-        )  # fmt: skip
-    if error.status == 400 and "failed to create query" in error.reason:
-        return RequestError(f"a filter's value does not fit its field: {error.reason}")
-    return error
-
-
-def printable(searched: SearchPlan, body: Mapping[str, Any]) -> str:
-    """The plan's requests as JSON; each `body` can be sent by any client to its `path`."""
-    params = "&".join(f"{name}={value}" for name, value in searched.params.items())
-    path = f"/{part(searched.index)}/_search"
-    first = [] if searched.candidates is None else [{"method": "POST", "path": path, "body": searched.candidates}]
-    requests: Sequence[Mapping[str, Any]] = [*first, {"method": "POST", "path": f"{path}?{params}", "body": body}]
-    return json.dumps({"plan": searched.name, "requests": requests}, ensure_ascii=False)

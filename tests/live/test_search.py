@@ -14,9 +14,10 @@ from encoders.api import PARTS, BundleCard, Item
 from integration import state
 from integration.engine.client import Cluster
 from integration.queries import QueryCodes
+from integration.search.asking import final_body, printable
 from integration.search.plan import words_query
 from integration.search.request import SearchRequest
-from integration.search.run import Searcher, final_body, printable
+from integration.search.run import Searcher
 from integration.search.scripts import ensure_scripts
 from integration.settings import Settings
 from mappings.code import HashCode

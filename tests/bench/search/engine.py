@@ -11,11 +11,13 @@ from functools import partial
 from typing import Any, cast
 
 from integration.engine.client import Cluster
+from integration.search.asking import answered
+from integration.search.bands import bands_plan
 from integration.search.plan import SearchPlan, Target, plan, words_query
 from integration.search.request import SearchRequest
-from integration.search.run import final_body
 from mappings.scripts import Pair, score_script
 from tests.bench.search import terms
+from tests.bench.search.bands import BandsLayout
 from tests.bench.search.collection import BITS, Collection, Query
 from tests.bench.search.layouts import CODE, SPACE, TITLES, Layout, filled, number_of
 from tests.bench.search.terms import Terms
@@ -72,7 +74,8 @@ def words(to: Wire, index: str, query: Query, size: int, *, total: bool | int = 
 
 def planned(to: Wire, searched: SearchPlan) -> list[int]:
     """Every request of a plan of ours."""
-    return hits(to, searched.index, final_body(cast(Cluster, to), searched), searched.params)
+    answer = answered(cast(Cluster, to), searched)
+    return [number_of(hit["_id"]) for hit in answer["hits"]["hits"]]
 
 
 def exact(to: Wire, index: str, query: Query, size: int) -> list[int]:
@@ -84,6 +87,18 @@ def exact_fused(weight: float, to: Wire, index: str, query: Query, size: int) ->
     """The shipped exact plan by words and code: the `k` most similar, then both sides together."""
     request = SearchRequest(text=query.text, size=size, weight=weight)
     return planned(to, plan(request, target(index), [("text", query.code)]))
+
+
+def banded(kind: BandsLayout, radius: int, to: Wire, index: str, query: Query, size: int) -> list[int]:
+    """The shipped bands plan by the code alone."""
+    request = SearchRequest(image=b"-", size=size)
+    return planned(to, bands_plan(request, kind.target(index), [("text", query.code)], radius=radius))
+
+
+def banded_fused(kind: BandsLayout, weight: float, to: Wire, index: str, query: Query, size: int) -> list[int]:
+    """The shipped bands plan by words and code: two lists, counted as BM25 alone is."""
+    request = SearchRequest(text=query.text, size=size, weight=weight, count=False)
+    return planned(to, bands_plan(request, kind.target(index), [("text", query.code)]))
 
 
 def by_terms(kind: Terms, radius: int, to: Wire, index: str, query: Query, size: int) -> list[int]:
@@ -102,12 +117,17 @@ def ways(url: str, size: int) -> list[Way]:
         for radius in (0, 1, 2)
         if kind is terms.BY_HAND or radius
     ]
+    kind = BandsLayout(size)
+    ours = [(f"bands, radius {radius}", CODES, kind.layout, partial(banded, kind, radius)) for radius in (0, 1, 2)]
+    both = [(f"bands fused, w {w:g}", fused(w), kind.layout, partial(banded_fused, kind, w)) for w in WEIGHTS]
     fusions = [(f"exact fused, w {w:g}", fused(w), CODE, partial(exact_fused, w)) for w in WEIGHTS]
     listed = [
         ("BM25", WORDS, TITLES, words),
         ("BM25, all hits counted", WORDS, CODE, partial(words, total=True)),
         ("exact script", CODES, CODE, exact),
+        *ours,
         *hand,
+        *both,
         *fusions,
     ]
     return [EngineWay(name, answers, url, layout, size, way) for name, answers, layout, way in listed]

@@ -23,9 +23,9 @@ from rich.table import Table
 
 from integration.engine.client import Cluster
 from integration.engine.services import running
+from integration.search.asking import final_body
 from integration.search.plan import SearchPlan, Target, plan, words_query
 from integration.search.request import SearchRequest
-from integration.search.run import final_body
 from integration.search.scripts import ensure_scripts
 from integration.settings import Settings
 from mappings.code import HashCode

@@ -1,0 +1,110 @@
+"""Ask the engine what a plan says: one request, two in turn, or two lists at once that are merged."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from integration.engine.client import Cluster, part
+from integration.search.bands import merged
+from integration.search.plan import NAMED_SCORES, Lists, SearchPlan
+from integration.search.scripts import ensure_scripts
+from mappings.errors import EngineRefused, RequestError
+
+
+def answered(cluster: Cluster, searched: SearchPlan, ours: Cluster | None = None) -> Any:
+    """The answer that holds the page's hits. `ours` is the cluster with our own account, where `cluster` is a caller's.
+
+    Where the two lists are refused (an account that may not send `_msearch`, an engine that cannot rescore), the plan's
+    other form answers the same. Raises RequestError, EngineRefused, EngineUnavailable.
+    """
+    if searched.lists:
+        try:
+            return _in_lists(cluster, searched, searched.lists, ours)
+        except EngineRefused:
+            searched = replace(searched, lists=None)
+    return _ask(cluster, searched, final_body(cluster, searched, ours), searched.params, ours)
+
+
+def _in_lists(cluster: Cluster, searched: SearchPlan, lists: Lists, ours: Cluster | None) -> Any:
+    """Both lists in one request. Raises EngineRefused where either is refused."""
+    path = f"/{part(searched.index)}/_msearch"
+    lines = list_lines(searched)
+    answers = cluster.request("POST", path, body=lines)["responses"]
+    if any("unable to find script" in json.dumps(one["error"]) for one in answers if "error" in one):
+        ensure_scripts(ours or cluster)
+        answers = cluster.request("POST", path, body=lines)["responses"]
+    for one in answers:
+        if "error" in one:
+            error = one["error"]
+            raise EngineRefused(
+                int(one.get("status", 500)), str(error.get("type")), str(error.get("reason")), "_msearch"
+            )
+    return merged(lists, answers)
+
+
+def list_lines(searched: SearchPlan) -> bytes:
+    """The body of the `_msearch` for the plan's lists."""
+    bodies = searched.lists.bodies if searched.lists else ()
+    lines = [line for body in bodies for line in ({}, body)]
+    return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+
+
+def final_body(cluster: Cluster, searched: SearchPlan, ours: Cluster | None = None) -> dict[str, Any]:
+    """The body that gives the hits; where the plan has a first step, it is taken here."""
+    if searched.candidates is None:
+        return searched.body()
+    answer = _ask(cluster, searched, searched.candidates, {}, ours)
+    return searched.body([hit["_id"] for hit in answer["hits"]["hits"]])
+
+
+def _ask(
+    cluster: Cluster,
+    searched: SearchPlan,
+    body: Mapping[str, Any],
+    params: Mapping[str, str],
+    ours: Cluster | None = None,
+) -> Any:
+    """Send one request. Raises RequestError where the engine says that the request itself is wrong.
+
+    `attach` stored the scripts; they are looked for again only where the cluster has lost them, since an account that
+    searches need not be allowed to read or store scripts.
+    """
+    path = f"/{part(searched.index)}/_search"
+    try:
+        return cluster.request("POST", path, params=params, body=body)
+    except EngineRefused as error:
+        if params and f"unrecognized parameter: [{NAMED_SCORES}]" in error.reason:  # Elasticsearch before 8.8
+            return _ask(cluster, searched, body, {})
+        if error.kind != "resource_not_found_exception" or "unable to find script" not in error.reason:
+            raise _told(error) from error
+    ensure_scripts(ours or cluster)
+    return cluster.request("POST", path, params=params, body=body)
+
+
+def _told(error: EngineRefused) -> Exception:
+    """The refusals that a caller or an administrator can do something about, in our words."""
+    if "too_many" in error.kind or "maxClauseCount" in error.reason:
+        return RequestError(f"the text has too many words for this index ({error.reason}); search for fewer")
+    if "id_field_data" in error.reason:
+        return EngineRefused(
+            error.status, error.kind, f"{error.reason}; hits are ordered by score and then `_id`, which needs this "
+            "cluster setting: set indices.id_field_data.enabled to true", "a search"
+        )  # fmt: skip
+    if error.status == 400 and "failed to create query" in error.reason:
+        return RequestError(f"a filter's value does not fit its field: {error.reason}")
+    return error
+
+
+def printable(searched: SearchPlan, body: Mapping[str, Any]) -> str:
+    """The plan's requests as JSON; each `body` can be sent by any client to its `path`."""
+    if searched.lists:
+        told = {"method": "POST", "path": f"/{part(searched.index)}/_msearch", "body": list_lines(searched).decode()}
+        return json.dumps({"plan": searched.name, "requests": [told]}, ensure_ascii=False)
+    params = "&".join(f"{name}={value}" for name, value in searched.params.items())
+    path = f"/{part(searched.index)}/_search"
+    first = [] if searched.candidates is None else [{"method": "POST", "path": path, "body": searched.candidates}]
+    requests: Sequence[Mapping[str, Any]] = [*first, {"method": "POST", "path": f"{path}?{params}", "body": body}]
+    return json.dumps({"plan": searched.name, "requests": requests}, ensure_ascii=False)

@@ -1,0 +1,131 @@
+"""The bands plan, without any input or output: the exact plan, whose similar side looks only at what shares a band.
+
+Terms of the query's bands and of their Hamming neighbours let a few thousand records pass, and our stored script scores
+these, so that distance, part, picture and similarity are the exact plan's own. What is farther than the bands' proven
+distance may be missed. A fused search whose page lies in the first `PAGE` hits needs no script for every record that
+the words match: two lists are asked for at once, each scored by both sides, and merged.
+
+- words: the best `WINDOW` by BM25, then scored by both sides (`rescore`);
+- codes: all that share a band, scored by both sides.
+
+Lost is only what neither finds: a record whose words rank behind the window and whose code is beyond the bands.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from integration.search.plan import WORDS, Body, Lists, SearchPlan, Target, pairs_of, plan, words_query
+from integration.search.request import SearchRequest
+from mappings import bands
+from mappings.code import HashCode
+from mappings.errors import RequestError
+from mappings.scripts import SMALLEST, Pair, score_script
+
+RADIUS = 1  # bits by which a band may differ
+TERMS = 20_000  # of one query; the engine takes 65,536, and reading the whole index is faster long before
+WINDOW = 500  # of the words' list
+PAGE = 100  # the last hit that the two lists are asked for
+COUNTED = 10_000  # hits that are counted exactly where a request does not want them all counted
+BOTH = "both"  # the aggregation that counts the codes' hits that the words match, too
+
+
+def near(pairs: Sequence[Pair], banding: bands.Banding, radius: int) -> Body:
+    """Records with a code that shares a band, within `radius` bits, with a query code it is compared with."""
+    terms: dict[str, dict[str, None]] = {}
+    for pair in pairs:
+        of_field = terms.setdefault(bands.field_name(pair.space, pair.part), {})
+        of_field.update(dict.fromkeys(term for band in banding.terms(pair.code, radius) for term in band))
+    each: list[Body] = [{"terms": {field: list(of_field)}} for field, of_field in terms.items()]
+    return each[0] if len(each) == 1 else {"bool": {"should": each}}
+
+
+def bands_plan(
+    request: SearchRequest,
+    target: Target,
+    codes: Sequence[tuple[str, HashCode]],
+    filters: Sequence[Body] = (),
+    *,
+    radius: int | None = None,
+) -> SearchPlan:
+    """The exact plan with bands. `radius` is the index's own where None. Raises RequestError where it has no bands."""
+    if target.bands is None:
+        raise RequestError(
+            f"space {target.space} of index {target.index} has no bands; take another plan, or run "
+            f"`crosshatch plans add {target.index} bands`"
+        )
+    pairs = pairs_of(target, codes, request.on)
+    found = near(pairs, target.bands, target.radius if radius is None else radius)
+    exact = plan(request, target, codes, filters)
+    if exact.candidates is None:
+        return replace(exact, name="bands", fused=narrowed(exact.fused, found))
+    whole = replace(exact, name="bands", candidates=narrowed(exact.candidates, found))
+    if exact.weight in (0, 1) or request.start + request.size > PAGE:  # at 1 no score would tell BM25's share
+        return whole
+    by_words, by_codes = _words(request, whole, pairs), _codes(request, target, whole, pairs, found)
+    return replace(whole, lists=Lists(by_words, by_codes, request.start, request.size, request.k or target.k))
+
+
+def narrowed(body: Body, found: Body) -> Body:
+    """A search by codes in which only what `found` lets pass is scored."""
+    scored = body["query"]["script_score"]
+    inner = scored["query"]["bool"]
+    kept = [clause for clause in inner["filter"] if clause != {"match_all": {}}]
+    query = {"bool": {**inner, "filter": [*kept, found]}}
+    return {**body, "query": {"script_score": {**scored, "query": query}}}
+
+
+def unseen(pairs: Sequence[Pair], banding: bands.Banding, radius: int) -> float:
+    """The highest similarity that a record may have which shares no band within `radius`; -1 where there is none."""
+    beyond = banding.proven(radius) + 1
+    return max((max(pair.table[beyond:], default=-1.0) for pair in pairs), default=-1.0)
+
+
+def merged(lists: Lists, answers: Sequence[Mapping[str, Any]]) -> Body:
+    """One answer out of those to the lists. Ties by `_id`."""
+    words, codes = (answer["hits"] for answer in answers)
+    best = {hit["_id"]: hit for hit in words["hits"]}
+    others = 0
+    for hit in codes["hits"]:
+        if WORDS not in (hit.get("matched_queries") or {}):
+            others += 1
+            if others > lists.k:
+                continue
+        best.setdefault(hit["_id"], hit)
+    ranked = sorted(best.values(), key=lambda hit: (-hit["_score"], hit["_id"]))
+    similar = codes["total"]["value"] - answers[1]["aggregations"][BOTH]["doc_count"]
+    total = {**words["total"], "value": words["total"]["value"] + min(lists.k, similar)}
+    return {"hits": {"total": total, "hits": ranked[lists.start : lists.start + lists.size]}}
+
+
+def _words(request: SearchRequest, whole: SearchPlan, pairs: Sequence[Pair]) -> Body:
+    query = whole.fused["query"]["script_score"]["query"]
+    script = score_script(pairs, weight=whole.weight, saturation=whole.saturation)
+    both = {"rescore_query": {"script_score": {"query": query, "script": script}}, "query_weight": 0}
+    return {
+        **_shown(request, whole),
+        "query": query,
+        "rescore": {"window_size": WINDOW, "query": {**both, "rescore_query_weight": 1}},
+        "track_total_hits": True if request.count else COUNTED,
+    }
+
+
+def _codes(request: SearchRequest, target: Target, whole: SearchPlan, pairs: Sequence[Pair], found: Body) -> Body:
+    words = words_query(request.text or "", target.words)
+    least = target.min_similarity if request.min_similarity is None else request.min_similarity
+    script = score_script(pairs, weight=whole.weight, saturation=whole.saturation, min_similarity=least)
+    restricted = whole.fused["query"]["script_score"]["query"]["bool"]
+    kept = {name: restricted[name] for name in ("must_not",) if name in restricted}
+    inner = {"bool": {"filter": [*restricted.get("filter", []), found], "should": [words], **kept}}
+    return {
+        **_shown(request, whole),
+        "query": {"script_score": {"query": inner, "script": script, "min_score": SMALLEST}},
+        "aggs": {BOTH: {"filter": words}},
+        "track_total_hits": True,
+    }
+
+
+def _shown(request: SearchRequest, whole: SearchPlan) -> Body:
+    """Both lists are read to the end of the page; ties are settled when they are merged, without sorting by `_id`."""
+    shown = {name: whole.fused[name] for name in ("_source", "script_fields")}
+    return {**shown, "size": request.start + request.size}

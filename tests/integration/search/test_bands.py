@@ -1,0 +1,97 @@
+"""The bands plan: which records its requests look at, and how two lists become one."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from integration.search.bands import bands_plan, merged, near, unseen
+from integration.search.plan import Lists, Target, pairs_of, plan
+from integration.search.planner import choose
+from integration.search.request import SearchRequest
+from mappings.bands import Banding
+from mappings.code import HashCode
+from mappings.errors import RequestError
+
+TABLE = tuple(1 - d / 16 for d in range(17))
+CUT = Banding(16, 8)
+TARGET = Target("biblios", "s", {("text", "text"): TABLE, ("text", "image"): TABLE}, ("title",), "title", bands=CUT)
+CODE = HashCode(16, b"\xa5\x0f")
+TEXT = ("text", CODE)
+ENGLISH = {"term": {"language": {"value": "eng"}}}
+
+
+def terms(radius: int) -> list[str]:
+    return [term for band in CUT.terms(CODE, radius) for term in band]
+
+
+def test_only_what_shares_a_band_is_scored() -> None:
+    request = SearchRequest(image=b"-", on=("text",))
+    banded, exact = (make(request, TARGET, [TEXT], [ENGLISH]) for make in (bands_plan, plan))
+    assert (banded.name, banded.candidates, banded.lists) == ("bands", None, None)
+    inner = banded.fused["query"]["script_score"]["query"]["bool"]
+    assert inner == {"filter": [ENGLISH, {"terms": {"_crosshatch.s.text": terms(1)}}]}
+    banded.fused["query"]["script_score"]["query"] = exact.fused["query"]["script_score"]["query"]
+    assert banded.fused == exact.fused
+
+
+def test_each_stored_part_has_its_terms_and_a_match_all_goes() -> None:
+    found = bands_plan(SearchRequest(image=b"-"), TARGET, [TEXT], radius=0).fused["query"]["script_score"]["query"]
+    each = [{"terms": {f"_crosshatch.s.{part}": terms(0)}} for part in ("text", "image")]
+    assert found == {"bool": {"filter": [{"bool": {"should": each}}]}}
+
+
+def test_several_codes_of_a_query_share_a_fields_terms() -> None:
+    other = ("text", HashCode(16, b"\xa5\xff"))  # its first band is the same
+    asked = near(pairs_of(TARGET, [TEXT, other], ("text",)), CUT, 0)
+    assert asked == {"terms": {"_crosshatch.s.text": [*terms(0), CUT.terms(other[1], 0)[1][0]]}}
+
+
+def test_words_make_two_lists_on_the_first_pages() -> None:
+    lists = bands_plan(SearchRequest(text="red cats", page=3, size=20), TARGET, [TEXT], [ENGLISH]).lists
+    assert lists is not None
+    assert (lists.start, lists.size, lists.k) == (40, 20, 100)
+    assert [body["size"] for body in lists.bodies] == [60, 60]
+    assert "terms" not in str(lists.words)
+    assert bands_plan(SearchRequest(text="red cats", page=6, size=20), TARGET, [TEXT]).lists is None
+    assert bands_plan(SearchRequest(text="red cats", weight=0.0), TARGET, [TEXT]).lists is None
+
+
+def hit(record: str, score: float, *, words: bool) -> dict[str, Any]:
+    return {"_id": record, "_score": score, "matched_queries": {"bm25": 1.0} if words else {}}
+
+
+def answer(*hits: dict[str, Any], total: int, both: int = 0) -> dict[str, Any]:
+    found = {"total": {"value": total, "relation": "eq"}, "hits": list(hits)}
+    return {"hits": found, "aggregations": {"both": {"doc_count": both}}}
+
+
+def test_lists_are_merged_by_score_then_id() -> None:
+    words = answer(hit("b", 0.9, words=True), hit("d", 0.5, words=True), total=40)
+    codes = answer(hit("b", 0.9, words=True), hit("c", 0.7, words=False), hit("a", 0.5, words=False), total=5, both=2)
+    page = merged(Lists({}, {}, start=1, size=2, k=100), (words, codes))["hits"]
+    assert [one["_id"] for one in page["hits"]] == ["c", "a"]
+    assert page["total"]["value"] == 40 + 3
+
+
+def test_no_more_than_k_are_found_by_the_code_alone() -> None:
+    codes = answer(*(hit(record, 0.5, words=False) for record in "abc"), hit("d", 0.4, words=True), total=9, both=1)
+    page = merged(Lists({}, {}, start=0, size=10, k=2), (answer(total=1), codes))["hits"]
+    assert [one["_id"] for one in page["hits"]] == ["a", "b", "d"]
+    assert page["total"]["value"] == 1 + 2
+
+
+def test_what_shares_no_band_is_no_more_similar_than_this() -> None:
+    """Two bands within one bit: every code up to 3 bits off shares one, so the best unseen one is 4 bits off."""
+    assert unseen(pairs_of(TARGET, [TEXT]), CUT, 1) == TABLE[4]
+    assert unseen(pairs_of(TARGET, [TEXT]), CUT, 8) == -1.0
+
+
+def test_a_space_without_bands_is_told() -> None:
+    bare = replace(TARGET, bands=None)
+    with pytest.raises(
+        RequestError, match=r"space s of index biblios has no bands; .* `crosshatch plans add biblios b"
+    ):
+        choose(SearchRequest(text="a", plan="bands"), bare, [TEXT])
+    assert choose(SearchRequest(text="a"), bare, [TEXT]).name == "exact"
+    assert choose(SearchRequest(text="a"), TARGET, [TEXT]).name == "bands"

@@ -1,0 +1,165 @@
+"""The bands plan on a real engine: with every neighbour it is the exact plan, with fewer what a slow twin finds."""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from integration.engine.client import Cluster
+from integration.search.asking import answered, final_body
+from integration.search.bands import bands_plan
+from integration.search.filters import clauses
+from integration.search.hits import read_hits, read_total
+from integration.search.plan import SearchPlan, Target, plan
+from integration.search.request import SearchRequest
+from integration.search.scripts import ensure_scripts
+from mappings import bands
+from mappings.code import HashCode
+from mappings.fields import StoredCodes, space_mapping
+
+BITS, WIDTH = 64, 8
+CUT = bands.Banding(BITS, WIDTH, tuple(random.Random(1).sample(range(BITS), BITS)))
+TABLE = tuple(1 - d / BITS for d in range(BITS + 1))
+TARGET = Target(
+    "test-bands", "s", {(q, s): TABLE for q in ("text", "image") for s in ("text", "image")}, ("title",), "title",
+    bands=CUT, k=20,
+)  # fmt: skip
+WORDS = ("cat", "dog", "red", "house", "sea", "old", "tree", "song", "map", "night")
+RECORDS = 400
+
+
+def flipped(code: HashCode, share: float, rng: random.Random) -> HashCode:
+    whole = int.from_bytes(code.packed)
+    for bit in range(code.bits):
+        whole ^= (rng.random() < share) << bit
+    return HashCode(code.bits, whole.to_bytes(code.bits // 8))
+
+
+def random_code(rng: random.Random) -> HashCode:
+    return HashCode(BITS, rng.randbytes(BITS // 8))
+
+
+@pytest.fixture(scope="module")
+def stored(cluster: Cluster) -> Iterator[dict[str, StoredCodes]]:
+    """Records around 40 centres; some have no code, some several pictures."""
+    rng = random.Random(5)
+    properties = {"title": {"type": "text"}, "language": {"type": "keyword"}}
+    for more in (space_mapping("s"), bands.space_mapping("s")):
+        properties |= more["properties"]
+    cluster.request("PUT", "/test-bands", body={"mappings": {"properties": properties}})
+    centres = [random_code(rng) for _ in range(40)]
+    codes, lines = {}, []
+    for number in range(RECORDS):
+        near = [flipped(rng.choice(centres), 0.1, rng) for _ in range(4)]
+        pictures = tuple(enumerate(near[1 : 1 + rng.choice((0, 1, 3))]))
+        codes[f"r{number}"] = one = StoredCodes(near[0] if rng.random() < 0.8 else None, pictures)
+        document = {"title": " ".join(rng.choices(WORDS, k=3)), "language": rng.choice(("eng", "fre"))}
+        document |= {"crosshatch": {"s": one.members()}, bands.OBJECT: {"s": CUT.members(one)}}
+        lines += [msgspec.json.encode({"index": {"_id": f"r{number}"}}), msgspec.json.encode(document)]
+    assert not cluster.bulk("/test-bands", b"\n".join(lines) + b"\n", params={"refresh": "true"})["errors"]
+    ensure_scripts(cluster)
+    yield codes
+    cluster.request("DELETE", "/test-bands")
+
+
+def told(cluster: Cluster, searched: SearchPlan) -> tuple[int, list[Any]]:
+    """Total, then id, score, BM25 and best pair of each hit; scores as far as single precision goes.
+
+    Several searches at once tell no BM25 scores: then they are worked out.
+    """
+    answer = answered(cluster, searched)
+    hits = read_hits(answer, searched, "title")
+    known = [
+        (hit.id, round(hit.score, 5), round(hit.bm25 or 0.0, 2), hit.distance, hit.part, hit.picture, hit.title)
+        for hit in hits
+    ]
+    return read_total(answer, searched), known
+
+
+def certain(hits: list[Any]) -> list[Any]:
+    """Hits but those that score as the first or the last of the page: a rescored list does not break ties by id."""
+    return [hit for hit in hits if hit[1] not in (hits[0][1], hits[-1][1])]
+
+
+def query(stored: dict[str, StoredCodes], rng: random.Random) -> HashCode:
+    return flipped(rng.choice([one.text for one in stored.values() if one.text]), 0.08, rng)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_with_every_neighbour_it_is_the_exact_plan(cluster: Cluster, stored: dict[str, StoredCodes], seed: int) -> None:
+    rng = random.Random(seed)
+    text = rng.choice((None, "cat", "red sea", "old map night"))
+    request = SearchRequest(
+        text=text, image=None if text else b"-", size=rng.choice((3, 10)), page=rng.choice((1, 2)),
+        weight=rng.choice((0.2, 0.5, 0.8, 1.0)), k=rng.choice((None, 5)), min_similarity=rng.choice((None, 0.6)),
+        filters=rng.choice(((), (("language", "eng"),))), on=rng.choice(((), ("text",), ("image",))),
+        like=rng.choice((None, "r7")),
+    )  # fmt: skip
+    mapped = {"language": {"type": "keyword"}}
+    asked = (request, TARGET, [("text", query(stored, rng))], clauses(request.filters, mapped))
+    banded, exact = told(cluster, bands_plan(*asked, radius=WIDTH)), told(cluster, plan(*asked))
+    assert (banded[0], certain(banded[1])) == (exact[0], certain(exact[1]))
+    assert [hit[1] for hit in banded[1]] == [hit[1] for hit in exact[1]]
+
+
+@pytest.mark.parametrize("radius", [0, 1, 2])
+def test_only_records_that_share_a_band_are_found(
+    cluster: Cluster, stored: dict[str, StoredCodes], radius: int
+) -> None:
+    rng = random.Random(radius)
+    for _ in range(5):
+        code = query(stored, rng)
+        terms = {term for band in CUT.terms(code, radius) for term in band}
+        sharing = {
+            record
+            for record, one in stored.items()
+            for held in (one.text, *(picture for _, picture in one.image))
+            if held and terms & set(CUT.line(held).split(" "))
+        }
+        searched = bands_plan(SearchRequest(image=b"-", size=400, k=400), TARGET, [("image", code)], radius=radius)
+        assert {hit["_id"] for hit in answered(cluster, searched)["hits"]["hits"]} == sharing
+
+
+def test_an_engine_that_refuses_the_two_lists_is_asked_the_other_way(
+    cluster: Cluster, stored: dict[str, StoredCodes]
+) -> None:
+    code = query(stored, random.Random(3))
+    searched = bands_plan(SearchRequest(text="cat"), TARGET, [("text", code)], radius=WIDTH)
+    assert searched.lists is not None
+    broken = replace(searched, lists=replace(searched.lists, words={"query": {"no_such_query": {}}}))
+    assert told(cluster, broken) == told(cluster, searched)
+    assert final_body(cluster, searched)["query"]["script_score"]
+
+
+def test_the_terms_change_nothing_that_a_catalogue_asks(
+    cluster: Cluster, index: Callable[..., str], stored: dict[str, StoredCodes]
+) -> None:
+    """A name that begins with `_` is met by no pattern of a catalogue's: not in words, not in fields."""
+    bare = index({"mappings": {"properties": {"title": {"type": "text"}, "code": {"type": "keyword"}}}})
+    asked = [
+        {"query_string": {"query": "cat"}},
+        {"multi_match": {"query": "cat", "fields": ["*"], "lenient": True}},
+        {"simple_query_string": {"query": "cat", "fields": ["c*"]}},
+        {"exists": {"field": "c*"}},
+    ]
+
+    def meaning() -> list[str]:
+        path = f"/{bare}/_validate/query"
+        answers = [cluster.request("POST", path, params={"explain": "true"}, body={"query": one}) for one in asked]
+        return [answer["explanations"][0]["explanation"] for answer in answers]
+
+    document = {"title": "a cat", "code": "c"}
+    cluster.request("PUT", f"/{bare}/_doc/1", params={"refresh": "true"}, body=document)
+    before = meaning()
+    cluster.request("PUT", f"/{bare}/_mapping", body=bands.space_mapping("s"))
+    cut = {bands.OBJECT: {"s": {"text": "cat c", "of": CUT.name}}}
+    cluster.request("PUT", f"/{bare}/_doc/1", params={"refresh": "true"}, body=document | cut)
+    assert meaning() == before
+    found = cluster.request("POST", f"/{bare}/_search", body={"docvalue_fields": ["c*"]})["hits"]["hits"]
+    assert found[0]["fields"] == {"code": ["c"]}
+    assert cluster.request("POST", f"/{bare}/_count", body={"query": {"term": {f"{bands.OBJECT}.s.text": "cat"}}})[
+        "count"
+    ]
