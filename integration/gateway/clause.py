@@ -10,7 +10,8 @@ from integration.search.request import MAX_TEXT, WINDOW
 from mappings.errors import RequestError
 
 Part = Literal["text", "image", "record"]
-PLANS = ("auto", "exact")
+PLANS = ("auto", "exact", "bands")
+FUSIONS = ("auto", "exact")
 
 
 class _Strict(BaseModel):
@@ -70,9 +71,9 @@ class Clause(_Strict):
             raise ValueError("nothing to search for; expected one or several of text, image, like and code")
         if self.text is not None and not self.text.strip():
             raise ValueError("text is empty; expected at least one word")
-        for key in ("plan", "fusion"):
-            if getattr(self, key) not in PLANS:
-                raise ValueError(f"no {key} {getattr(self, key)!r}; there are: {', '.join(PLANS)}")
+        for key, known in (("plan", PLANS), ("fusion", FUSIONS)):
+            if getattr(self, key) not in known:
+                raise ValueError(f"no {key} {getattr(self, key)!r}; there are: {', '.join(known)}")
         return self
 
 

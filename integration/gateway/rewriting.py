@@ -11,6 +11,7 @@ from typing import Any
 
 from integration.gateway.clause import Clause
 from integration.gateway.positions import NAME, Path, Place
+from integration.search.bands import missing, near
 from integration.search.hits import worked_out
 from integration.search.plan import BEST, ORDER, Target, pairs_of
 from mappings.code import HashCode
@@ -38,6 +39,7 @@ class Side:
     saturation: float
     least: float
     k: int
+    near: Body | None = None  # what its candidates are among; all records where None
 
     @property
     def chosen(self) -> bool:
@@ -82,7 +84,18 @@ def side(place: Place, clause: Clause, targets: Sequence[Target], codes: Mapping
     weight, least, k = float(number("weight")), float(number("min_similarity")), int(number("k"))
     if clause.query is None:
         weight = weight or 1.0  # nothing else is left to rank by
-    return Side(place, clause, tuple(pairs), weight, float(number("saturation")), least, k)
+    found = _near(place, clause, pairs, list(spaces.values()))
+    return Side(place, clause, tuple(pairs), weight, float(number("saturation")), least, k, found)
+
+
+def _near(place: Place, clause: Clause, pairs: Sequence[Pair], targets: Sequence[Target]) -> Body | None:
+    """What shares a band with the query, where the clause leaves or wants it so."""
+    if clause.plan == "exact" or place.role != "top":
+        return None
+    found = near(pairs, {one.space: (one.bands, one.radius) for one in targets if one.bands})
+    if found is None and clause.plan == "bands":
+        raise missing(next(one for one in targets if one.bands is None))
+    return found
 
 
 def candidates(tree: Body, one: Side) -> Body:
@@ -91,6 +104,8 @@ def candidates(tree: Body, one: Side) -> Body:
     Clauses that stand among the restrictions must have been rewritten there already.
     """
     filters, excluded = restrictions(tree, one.place.path)
+    if one.near is not None:
+        filters.append(one.near)
     if one.clause.query is not None:
         excluded.append(one.clause.query)
     excluded += _likes([one])

@@ -30,10 +30,16 @@ COUNTED = 10_000  # hits that are counted exactly where a request does not want 
 BOTH = "both"  # the aggregation that counts the codes' hits that the words match, too
 
 
-def near(pairs: Sequence[Pair], banding: bands.Banding, radius: int) -> Body:
-    """Records with a code that shares a band, within `radius` bits, with a query code it is compared with."""
+def near(pairs: Sequence[Pair], cut: Mapping[str, tuple[bands.Banding, int]]) -> Body | None:
+    """Records with a code that shares a band with a query code it is compared with.
+
+    `cut` tells bands and radius by space; None where a space has no bands: then every record must be looked at.
+    """
     terms: dict[str, dict[str, None]] = {}
     for pair in pairs:
+        if pair.space not in cut:
+            return None
+        banding, radius = cut[pair.space]
         of_field = terms.setdefault(bands.field_name(pair.space, pair.part), {})
         of_field.update(dict.fromkeys(term for band in banding.terms(pair.code, radius) for term in band))
     each: list[Body] = [{"terms": {field: list(of_field)}} for field, of_field in terms.items()]
@@ -49,13 +55,11 @@ def bands_plan(
     radius: int | None = None,
 ) -> SearchPlan:
     """The exact plan with bands. `radius` is the index's own where None. Raises RequestError where it has no bands."""
-    if target.bands is None:
-        raise RequestError(
-            f"space {target.space} of index {target.index} has no bands; take another plan, or run "
-            f"`crosshatch plans add {target.index} bands`"
-        )
     pairs = pairs_of(target, codes, request.on)
-    found = near(pairs, target.bands, target.radius if radius is None else radius)
+    cut = {target.space: (target.bands, target.radius if radius is None else radius)} if target.bands else {}
+    found = near(pairs, cut)
+    if found is None:
+        raise missing(target)
     exact = plan(request, target, codes, filters)
     if exact.candidates is None:
         return replace(exact, name="bands", fused=narrowed(exact.fused, found))
@@ -64,6 +68,14 @@ def bands_plan(
         return whole
     by_words, by_codes = _words(request, whole, pairs), _codes(request, target, whole, pairs, found)
     return replace(whole, lists=Lists(by_words, by_codes, request.start, request.size, request.k or target.k))
+
+
+def missing(target: Target) -> RequestError:
+    """What a search is told that wants bands where there are none."""
+    return RequestError(
+        f"space {target.space} of index {target.index} has no bands; take another plan, or run "
+        f"`crosshatch plans add {target.index} bands`"
+    )
 
 
 def narrowed(body: Body, found: Body) -> Body:

@@ -37,7 +37,7 @@ def test_every_key_is_read() -> None:
         ({"text": "a", "k": 10_001}, "[query.crosshatch] k: Input should be less than or equal to 10000"),
         ({"text": "a", "weight": 1.5}, "[query.crosshatch] weight: Input should be less than or equal to 1"),
         ({"text": "a", "on": ["cover"]}, "[query.crosshatch] on.0: Input should be 'text', 'image' or 'record'"),
-        ({"text": "a", "plan": "knn"}, "[query.crosshatch] no plan 'knn'; there are: auto, exact"),
+        ({"text": "a", "plan": "knn"}, "[query.crosshatch] no plan 'knn'; there are: auto, exact, bands"),
         ({"text": "a", "fusion": "rrf"}, "[query.crosshatch] no fusion 'rrf'; there are: auto, exact"),
         ({"image": {}}, "[query.crosshatch] image: expected one of base64, url and upload"),
         (

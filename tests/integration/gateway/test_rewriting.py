@@ -1,6 +1,7 @@
 """Clauses as native queries: worked out by hand, and hypothesis over trees of every form."""
 
 import copy
+from dataclasses import replace as changed
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from integration.gateway.rewriting import (
     side,
 )
 from integration.search.plan import Target
+from mappings.bands import Banding
 from mappings.code import HashCode
 from mappings.errors import RequestError
 
@@ -205,3 +207,20 @@ def test_only_the_places_found_change_and_nothing_of_ours_is_left_in_query_posit
     for place in places:  # put the clauses back: all else is as it was
         out = replaced(out, place.path, {"crosshatch": place.clause})
     assert out == before
+
+
+def test_candidates_are_looked_for_among_what_shares_a_band() -> None:
+    cut = Banding(16, 8)
+    banded = changed(TARGET, bands=cut)
+    near = [term for band in cut.terms(CODE, 1) for term in band]
+
+    def asked(target: Target, **clause: Any) -> Any:
+        said = {"query": {"bool": {"should": [{"crosshatch": {"text": "cats", **clause}}], "filter": [OPEN]}}}
+        [place] = find(said, "search")
+        one = side(place, read(place), [target], {"s": [("text", CODE)]})
+        return candidates(said, one)["query"]["script_score"]["query"]["bool"]["filter"]
+
+    assert asked(banded, on=["text"]) == [OPEN, {"terms": {"_crosshatch.s.text": near}}]
+    assert asked(banded, on=["text"], plan="exact") == asked(TARGET, on=["text"]) == [OPEN]
+    with pytest.raises(RequestError, match="space s of index books has no bands"):
+        asked(TARGET, plan="bands")

@@ -43,7 +43,7 @@ def test_each_stored_part_has_its_terms_and_a_match_all_goes() -> None:
 
 def test_several_codes_of_a_query_share_a_fields_terms() -> None:
     other = ("text", HashCode(16, b"\xa5\xff"))  # its first band is the same
-    asked = near(pairs_of(TARGET, [TEXT, other], ("text",)), CUT, 0)
+    asked = near(pairs_of(TARGET, [TEXT, other], ("text",)), {"s": (CUT, 0)})
     assert asked == {"terms": {"_crosshatch.s.text": [*terms(0), CUT.terms(other[1], 0)[1][0]]}}
 
 
