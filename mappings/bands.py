@@ -171,6 +171,11 @@ def fitting_order(packed: NDArray[np.uint8], width: int) -> tuple[int, ...]:
     return tuple(bit for band in bands for bit in band)
 
 
+def terms_within(banding: Banding, radius: int) -> int:
+    """How many terms a query of this radius has."""
+    return banding.count * len(_masks(banding.width, radius))
+
+
 @cache
 def _signs(terms: int) -> int:
     """How many signs tell so many terms apart."""

@@ -1,7 +1,7 @@
 """Ask the engine what a plan says: one request, two in turn, or two lists at once that are merged."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import msgspec
 from integration.engine.client import Cluster, part
 from integration.search.bands import merged
 from integration.search.plan import NAMED_SCORES, Lists, SearchPlan
+from integration.search.proving import Round
 from integration.search.scripts import ensure_scripts
 from mappings.errors import EngineRefused, RequestError
 
@@ -26,6 +27,21 @@ def answered(cluster: Cluster, searched: SearchPlan, ours: Cluster | None = None
         except EngineRefused:
             searched = replace(searched, lists=None)
     return _ask(cluster, searched, final_body(cluster, searched, ours), searched.params, ours)
+
+
+def proven(cluster: Cluster, rounds: Iterable[Round], ours: Cluster | None = None) -> tuple[SearchPlan, Any]:
+    """Ask rounds until one proves its answer: the plan of that one, and the answer that holds the page's hits."""
+    for one in rounds:
+        searched = replace(one.plan, lists=None)
+        alone = searched.candidates is None
+        answer = _ask(cluster, searched, one.searched, searched.params if alone else {}, ours)
+        if not one.proves(answer):
+            continue
+        if not alone:
+            ids = [hit["_id"] for hit in answer["hits"]["hits"]]
+            answer = _ask(cluster, searched, searched.body(ids), searched.params, ours)
+        return replace(searched, name="bands-exact"), answer
+    raise AssertionError("the last round is the exact plan, which looks at every record")
 
 
 def _in_lists(cluster: Cluster, searched: SearchPlan, lists: Lists, ours: Cluster | None) -> Any:

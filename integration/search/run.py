@@ -1,7 +1,8 @@
 """One search, from request to hits: find out what is searched, encode the query, plan, ask the engine."""
 
+import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,11 +11,12 @@ from encoders.api import PARTS, BundleCard, Item
 from integration import state
 from integration.engine.client import Cluster, part
 from integration.queries import QueryCodes, encode_query
-from integration.search.asking import answered
+from integration.search.asking import answered, proven
 from integration.search.filters import clauses
 from integration.search.hits import SearchResult, read_hits, read_total
 from integration.search.plan import SearchPlan, Target
 from integration.search.planner import choose
+from integration.search.proving import Round, rounds
 from integration.search.request import SearchRequest
 from integration.settings import Settings
 from mappings.code import HashCode
@@ -26,11 +28,15 @@ LIKE_PICTURES = 8  # pictures of a record that others are compared with: each is
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A search that is ready to be sent, and who encoded its query: `worker`, `process`, or `record` for like."""
+    """A search that is ready to be sent, and who encoded its query: `worker`, `process`, or `record` for like.
+
+    Where there are `rounds`, these are asked one after the other until one proves its answer; `plan` is the first.
+    """
 
     plan: SearchPlan
     title: str | None
     encoded_by: str
+    rounds: Iterator[Round] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +61,7 @@ class Searcher:
         """
         began = time.perf_counter()
         prepared = self.prepare(index, request)
-        searched = prepared.plan
-        answer = answered(self._reader, searched, self.cluster)
+        searched, answer = self._answer(prepared)
         took = round((time.perf_counter() - began) * 1000, 1)
         hits = read_hits(answer, searched, prepared.title)
         return SearchResult(took, searched, read_total(answer, searched), hits, prepared.encoded_by)
@@ -72,7 +77,15 @@ class Searcher:
         target = replace(target, index=index)  # as it was asked: an alias may hold a filter
         filters = clauses(request.filters, _properties(self._reader, index) if request.filters else {})
         codes, by = self._codes_of(known, request, index)
+        if request.plan == "bands-exact":
+            first, again = itertools.tee(rounds(request, target, codes, filters))
+            return Prepared(next(first).plan, target.title, by, again)
         return Prepared(choose(request, target, codes, filters), target.title, by)
+
+    def _answer(self, prepared: Prepared) -> tuple[SearchPlan, Any]:
+        if prepared.rounds is None:
+            return prepared.plan, answered(self._reader, prepared.plan, self.cluster)
+        return proven(self._reader, prepared.rounds, self.cluster)
 
     def _codes_of(
         self, known: state.Attached, request: SearchRequest, index: str

@@ -9,11 +9,12 @@ import msgspec
 import pytest
 
 from integration.engine.client import Cluster
-from integration.search.asking import answered, final_body
+from integration.search.asking import answered, final_body, proven
 from integration.search.bands import bands_plan
 from integration.search.filters import clauses
 from integration.search.hits import read_hits, read_total
 from integration.search.plan import SearchPlan, Target, plan
+from integration.search.proving import rounds
 from integration.search.request import SearchRequest
 from integration.search.scripts import ensure_scripts
 from mappings import bands
@@ -163,3 +164,30 @@ def test_the_terms_change_nothing_that_a_catalogue_asks(
     assert cluster.request("POST", f"/{bare}/_count", body={"query": {"term": {f"{bands.OBJECT}.s.text": "cat"}}})[
         "count"
     ]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_rounds_end_with_the_exact_plans_answer(cluster: Cluster, stored: dict[str, StoredCodes], seed: int) -> None:
+    rng = random.Random(seed)
+    text = rng.choice((None, "cat", "red sea"))
+    request = SearchRequest(
+        text=text, image=None if text else b"-", size=5, page=rng.choice((1, 3)), k=rng.choice((5, 20)),
+        filters=rng.choice(((), (("language", "eng"),))), on=("text",), min_similarity=rng.choice((None, 0.7)),
+    )  # fmt: skip
+    restricted = clauses(request.filters, {"language": {"type": "keyword"}})
+    asked = (request, TARGET, [("text", query(stored, rng))], restricted)
+    by_rounds, answer = proven(cluster, rounds(*asked))
+    exact = plan(*asked)
+    assert by_rounds.name == "bands-exact"
+    assert read_hits(answer, by_rounds, "title") == read_hits(answered(cluster, exact), exact, "title")
+
+
+def test_few_rounds_are_enough_for_what_is_near(stored: dict[str, StoredCodes]) -> None:
+    """Eight bands within one bit prove 15 of 64 bits: what is as near as that needs no third round."""
+    request = SearchRequest(image=b"-", size=3, k=3, on=("text",))
+    asked = list(rounds(request, TARGET, [("text", query(stored, random.Random(1)))]))
+    assert [round(one.unseen, 6) for one in asked[:2]] == [1 - 8 / BITS, 1 - 16 / BITS]
+    assert (asked[-1].plan.name, asked[-1].unseen) == ("exact", -1.0)
+    near = {"hits": {"hits": [{"_score": asked[0].plan.weight * (1 - 15 / BITS)}] * 3}}
+    assert [one.proves(near) for one in asked[:2]] == [False, True]
+    assert not asked[1].proves({"hits": {"hits": near["hits"]["hits"][:2]}})

@@ -23,7 +23,7 @@ REFUSED = {
         "page 101 of 100 hits ends at hit 10100; paging ends at 10000: narrow the search with a filter",
     ),
     "part": ({"text": "a", "on": ("title",)}, "no part 'title' to compare with; there are: text, image, record"),
-    "plan": ({"text": "a", "plan": "best"}, "no plan 'best'; there are: auto, exact, bands"),
+    "plan": ({"text": "a", "plan": "best"}, "no plan 'best'; there are: auto, exact, bands, bands-exact"),
     "surrogate": ({"text": "a\ud800"}, "'a\\ud800' is no Unicode text; send it as UTF-8"),
     "filter": ({"text": "a", "filters": (("f", "\udc80"),)}, "'\\udc80' is no Unicode text; send it as UTF-8"),
     "like": ({"like": ""}, "the id of a record has 1 to 512 bytes; give one that the index holds"),
