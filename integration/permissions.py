@@ -144,7 +144,7 @@ ROLES = (
     Role(
         "reader",
         "Crosshatch, searching: crosshatch search, or a client with the stored scripts",
-        [*_STATE, "GET /{index}/_mapping", "POST /{index}/_search", "POST /{index}/_msearch"],
+        [*_STATE, "GET /{index}/_mapping", "POST /{index}/_search", "POST /{index}/_msearch", "POST /{index}/_count"],
     ),
 )
 

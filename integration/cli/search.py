@@ -85,7 +85,7 @@ def _print_table(result: SearchResult, request: SearchRequest, *, explain: bool)
     count = f"{result.total} {'hit' if result.total == 1 else 'hits'}"
     console.print(
         f"{count}, page {request.page}; plan {result.plan.name}, {result.took_ms:.0f} ms, "
-        f"query encoded by {result.encoded_by}"
+        f"query encoded by {result.encoded_by}" + (f"\nplan {result.plan.name}: {result.plan.why}" if explain else "")
     )
     for rank, hit in enumerate(result.hits if explain else (), start=request.start + 1):
         parts = explained(hit, result.plan)

@@ -68,7 +68,8 @@ class SearchPlan:
     """The engine requests of a search: `candidates`, then `body(ids)` with the ids that they found.
 
     Where there are `lists`, these are asked for instead, in one `_msearch`, and merged. `limit` is the largest `total`
-    where there is no BM25 side. `weight` and `saturation` are those of the scores.
+    where there is no BM25 side. `weight` and `saturation` are those of the scores; `why`
+    tells how this plan was chosen.
     """
 
     name: str
@@ -79,6 +80,7 @@ class SearchPlan:
     saturation: float
     limit: int | None = None
     lists: Lists | None = None
+    why: str = ""
 
     @property
     def params(self) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from integration.search.asking import answered, proven
 from integration.search.filters import clauses
 from integration.search.hits import SearchResult, read_hits, read_total
 from integration.search.plan import SearchPlan, Target
-from integration.search.planner import choose
+from integration.search.planner import choose, counts
 from integration.search.proving import Round, rounds
 from integration.search.request import SearchRequest
 from integration.settings import Settings
@@ -80,7 +80,13 @@ class Searcher:
         if request.plan == "bands-exact":
             first, again = itertools.tee(rounds(request, target, codes, filters))
             return Prepared(next(first).plan, target.title, by, again)
-        return Prepared(choose(request, target, codes, filters), target.title, by)
+        matching = self._matching(index, filters) if counts(request, target) else None
+        return Prepared(choose(request, target, codes, filters, matching=matching), target.title, by)
+
+    def _matching(self, index: str, filters: Sequence[Mapping[str, Any]]) -> int:
+        """How many records pass the filters: no score is worked out, so this costs little."""
+        body = {"query": {"bool": {"filter": list(filters) or [{"match_all": {}}]}}}
+        return int(self._reader.request("POST", f"/{part(index)}/_count", body=body)["count"])
 
     def _answer(self, prepared: Prepared) -> tuple[SearchPlan, Any]:
         if prepared.rounds is None:
