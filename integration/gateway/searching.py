@@ -107,6 +107,10 @@ class Searching:
         check_clauses(len(places))
         clauses = [(place, read(place)) for place in places]
         check_local(where.index or "")
+        if "q" in where.params and (hidden := next((one for one in places if one.finds), None)):
+            raise RequestError(
+                f"[{hidden}] is not searched for: `q` in the URL takes the place of the body's query; send one of them"
+            )
         if where.index is None:
             where = replace(where, point=tree.get("pit"))
         try:

@@ -365,6 +365,8 @@ def test_cbor_is_understood_and_answered(gateway: Gateway) -> None:
         ),
         ("POST", f"/{NAME}/_search", {"query": {"crosshatch": {"text": "nobody answers"}}}, 503, "no worker answers"),
         ("POST", f"/{NAME}/_search", {"query": clause(query={"nope": {}})}, 400, "nope"),
+        ("POST", f"/{NAME}/_search?q=cat", {"query": clause()}, 400, "[query.crosshatch] is not searched for: `q` in"),
+        ("POST", f"/{NAME}/_count?q=cat", {"query": clause()}, 400, "[query.crosshatch] is not searched for: `q` in"),
     ],
 )
 def test_refusals_have_the_engines_own_form(
