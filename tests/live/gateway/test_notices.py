@@ -15,13 +15,15 @@ import httpx
 import pytest
 
 from integration import attach as attaching
-from integration import lease, permissions, state
+from integration import jobs, lease, permissions, state
 from integration.engine.client import Cluster
 from integration.gateway import going_on, noticed
+from integration.gateway import notices as handler
 from integration.gateway.exchange import Header
 from integration.gateway.noticed import Noticed
 from integration.gateway.notices import Notices
 from integration.settings import Settings
+from mappings.errors import BrokerUnavailable
 from tests.live.fakes import CARD, code_of
 from tests.live.gateway.direct import Direct
 from tests.live.test_follow import SHARDS, Hands, hands, known, text_code, write
@@ -159,6 +161,32 @@ def test_a_write_that_goes_on_after_its_answer_is_noticed_to_its_end(
     assert gateway.ask("POST", asked, json.dumps({**body, "script": script}).encode()) == 200
     for record in records:
         until(has_code(cluster, known, record, f"late {record}"))
+
+
+def test_while_the_broker_is_away_writes_are_answered_and_their_records_wait(
+    gateway: Gateway,
+    cluster: Cluster,
+    known: state.Attached,
+    hands: Hands,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def refuse(*_: Any) -> Any:
+        raise BrokerUnavailable("the broker is away")
+
+    monkeypatch.setattr(handler, "AGAIN", 0.2)
+    monkeypatch.setattr(jobs, "check_broker", refuse)
+    assert gateway.ask("PUT", f"/{known.index}/_doc/1", b'{"title":"first"}') == 200
+    until(lambda: "noticing writes waits: the broker is away" in caplog.text)
+    monkeypatch.setattr(jobs, "check_broker", lambda _: None)
+    until(has_code(cluster, known, "1", "first"))
+    caplog.clear()
+    monkeypatch.setattr(jobs, "send", refuse)  # it goes while the gateway runs
+    monkeypatch.setattr(handler, "TELL", 0.0)
+    assert gateway.ask("PUT", f"/{known.index}/_doc/2", b'{"title":"second"}') == 200
+    until(lambda: "noticing writes waits: the broker is away" in caplog.text)
+    monkeypatch.setattr(jobs, "send", hands.send)
+    until(has_code(cluster, known, "2", "second"))
 
 
 def test_an_index_made_anew_is_attached_again(
