@@ -3,10 +3,11 @@
 Two plans, both in two steps like the exact one: the plugin finds candidates, our stored script scores them, so that
 distance, part, picture and similarity are the exact plan's own.
 
-`knn` walks a graph (HNSW) over binary vectors: `crosshatch.<space>.knn_text` and its like, beside the codes where the
-administrator asked for them. A vector has to be numbers in the document: the plugin reads no base64 and derives it from
-no other field. A field takes one a document, so each of the first few pictures has a field of its own. (Nested objects
-would hold them all, but from the first one on the engine adds a clause to every query of the catalogue.)
+`knn` walks a graph (HNSW) over binary vectors: `_crosshatch.<space>.knn_text` and its like, where the administrator
+asked for them. They lie in the object of the bands, whose name no pattern of a catalogue's fields meets. A vector has
+to be numbers in the document: the plugin reads no base64 and derives it from no other field. A field takes one a
+document, so each of the first few pictures has a field of its own. (Nested objects would hold them all, but from the
+first one on the engine adds a clause to every query of the catalogue.)
 
 `knn-score` needs no vectors: the plugin's script `knn_score` (space `hammingbit`) reads the codes of `text` or `record`
 themselves. Not those of `image`: it looks at one value a document, and at all of its bits, the picture number's too.
@@ -18,9 +19,10 @@ from typing import Any
 
 from integration.search.plan import ORDER, Body, SearchPlan, Target, pairs_of, plan
 from integration.search.request import SearchRequest
+from mappings import bands
 from mappings.code import HashCode, check_bits
 from mappings.errors import RequestError
-from mappings.fields import OBJECT, PARTS, StoredCodes, field_name
+from mappings.fields import PARTS, StoredCodes, field_name
 from mappings.scripts import Pair
 
 ENGINES = ("lucene", "faiss")
@@ -34,7 +36,7 @@ PICTURES = 4  # of a record that have a vector; those after them are found by an
 
 
 def names(part: str) -> list[str]:
-    """Names of a part's vectors beside its codes."""
+    """Names of a part's vectors."""
     return [f"knn_image_{number}" for number in range(PICTURES)] if part == "image" else [f"knn_{part}"]
 
 
@@ -45,11 +47,12 @@ def mapping(space: str, bits: int, engine: str, parts: Sequence[str] = PARTS) ->
     method = {"name": "hnsw", "engine": engine, "parameters": {"m": LINKS, "ef_construction": BUILT}}
     vector = {"type": "knn_vector", "dimension": check_bits(bits), "data_type": "binary", "space_type": "hamming"}
     fields = {name: {**vector, "method": method} for part in parts for name in names(part)}
-    return {"properties": {OBJECT: {"properties": {space: {"properties": fields}}}}}
+    inner = {"dynamic": False, "properties": fields}
+    return {"properties": {bands.OBJECT: {"dynamic": False, "properties": {space: inner}}}}
 
 
 def members(codes: StoredCodes, parts: Sequence[str] = PARTS) -> dict[str, list[int]]:
-    """JSON members for the space's object, beside those of `codes.members()`; parts without a code are left out."""
+    """JSON members for the space's object in `bands.OBJECT`; parts without a code are left out."""
     images = [code for _, code in codes.image]
     held: dict[str, list[HashCode | None]] = {"text": [codes.text], "image": [*images], "record": [codes.record]}
     return {
@@ -150,7 +153,7 @@ def _narrowed(query: Body, pairs: Sequence[Pair], k: int, explored: int) -> Body
 def _nearest(pair: Pair, k: int, explored: int, allowed: Body) -> list[Body]:
     """The `k` nearest in each of a part's graphs among those that `allowed` lets pass; it filters as it goes."""
     asked = {"vector": vector(pair.code), "k": k, "filter": allowed, "method_parameters": {"ef_search": explored}}
-    return [{"knn": {field_name(pair.space, name): asked}} for name in names(pair.part)]
+    return [{"knn": {bands.field_name(pair.space, name): asked}} for name in names(pair.part)]
 
 
 def _hammingbit(pair: Pair, allowed: Body, least: float) -> Body:

@@ -2,7 +2,7 @@
 
 The engine that Crosshatch starts has no plugin; this node is another version with them, laid out for tests. It runs
 beside the first, and is asked in the same turns. Its plain queries return what the plugin scores; our plans let it
-find candidates and score those by the stored script. Binary vectors lie beside the code in the document.
+find candidates and score those by the stored script. Binary vectors lie in the object of the bands.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ from typing import Any
 from integration.search import knn
 from integration.search.plan import SearchPlan, Target
 from integration.search.request import SearchRequest
+from mappings import bands
 from mappings.code import codes_of
 from mappings.fields import OBJECT, StoredCodes, field_name, space_mapping
 from tests.bench.search.collection import BITS, Packed, Query
@@ -22,22 +23,19 @@ from tests.bench.search.wire import Wire
 
 PARTS = ("text",)
 EXPLORED = (100, 256)  # candidates that a walk keeps in view
-VECTOR = field_name(SPACE, knn.names(PARTS[0])[0])
+VECTOR = bands.field_name(SPACE, knn.names(PARTS[0])[0])
 Made = Callable[..., SearchPlan]
 
 
 def members(codes: Packed) -> list[dict[str, Any]]:
-    """The code as always, and as a vector beside it."""
+    """The code as always, and as a vector."""
     stored = [StoredCodes(text=code) for code in codes_of(codes)]
-    return [{OBJECT: {SPACE: {**one.members(), **knn.members(one, PARTS)}}} for one in stored]
+    return [{OBJECT: {SPACE: one.members()}, bands.OBJECT: {SPACE: knn.members(one, PARTS)}} for one in stored]
 
 
 def properties() -> dict[str, Any]:
-    """Both fields of the space."""
-    space = space_mapping(SPACE)["properties"][OBJECT]["properties"][SPACE]
-    vectors = knn.mapping(SPACE, BITS, "lucene", PARTS)["properties"][OBJECT]["properties"][SPACE]
-    whole = {**space, "properties": {**space["properties"], **vectors["properties"]}}
-    return {OBJECT: {"dynamic": False, "properties": {SPACE: whole}}}
+    """Both objects of the space."""
+    return {**space_mapping(SPACE)["properties"], **knn.mapping(SPACE, BITS, "lucene", PARTS)["properties"]}
 
 
 VECTORS = Layout("vectors", properties(), members, knn.SETTINGS)

@@ -8,6 +8,7 @@ import pytest
 from integration.search import knn
 from integration.search.plan import plan
 from integration.search.request import SearchRequest
+from mappings.bands import Banding
 from mappings.code import HashCode
 from mappings.errors import CodeLengthError, RequestError
 from mappings.fields import StoredCodes
@@ -25,11 +26,11 @@ def test_a_code_becomes_signed_numbers() -> None:
     assert knn.vector(HashCode(32, b"\x00\x7f\x80\xff")) == [0, 127, -128, -1]
 
 
-def test_members_lie_beside_those_of_the_codes() -> None:
+def test_members_lie_beside_the_bands() -> None:
     codes = StoredCodes(TEXT[1], ((0, IMAGE[1]), (7, TEXT[1])))
     assert knn.members(codes) == {"knn_text": [0, 1], "knn_image_0": [-1, 0], "knn_image_1": [0, 1]}
     assert knn.members(codes, ["record", "text"]) == {"knn_text": [0, 1]}
-    assert not set(knn.members(codes)) & set(codes.members())
+    assert not set(knn.members(codes)) & set(Banding(16, 8).members(codes))
     assert knn.members(StoredCodes()) == {}
 
 
@@ -46,7 +47,7 @@ def test_mapping() -> None:
         "space_type": "hamming",
         "method": {"name": "hnsw", "engine": "lucene", "parameters": {"m": 16, "ef_construction": 100}},
     }
-    space = knn.mapping("s", 128, "lucene")["properties"]["crosshatch"]["properties"]["s"]["properties"]
+    space = knn.mapping("s", 128, "lucene")["properties"]["_crosshatch"]["properties"]["s"]["properties"]
     images = dict.fromkeys(("knn_image_0", "knn_image_1", "knn_image_2", "knn_image_3"), one)
     assert space == {"knn_text": one, **images, "knn_record": one}
     with pytest.raises(RequestError, match=r"no engine 'nmslib' for binary vectors; there are: lucene, faiss"):
@@ -75,7 +76,7 @@ def test_the_graph_is_walked_inside_the_exact_plans_first_step() -> None:
     exact = plan(request, TARGET, [TEXT], [ENGLISH])
     found = knn.knn_plan(request, TARGET, [TEXT], [ENGLISH])
     fields = ["text", "image_0", "image_1", "image_2", "image_3"]
-    should = [near(f"crosshatch.s.knn_{name}", [0, 1], 7, ALLOWED) for name in fields]
+    should = [near(f"_crosshatch.s.knn_{name}", [0, 1], 7, ALLOWED) for name in fields]
     assert exact.candidates is not None
     assert found.candidates is not None
     scored = exact.candidates["query"]["script_score"]
@@ -89,7 +90,7 @@ def test_without_words_there_is_one_step() -> None:
     request = SearchRequest(image=b"x", like="9", k=300)
     found = knn.knn_plan(request, TARGET, [IMAGE])
     allowed = {"bool": {"filter": [{"match_all": {}}], "must_not": [{"ids": {"values": ["9"]}}]}}
-    should = [near(f"crosshatch.s.knn_image_{n}", [-1, 0], 300, allowed, 300) for n in range(4)]
+    should = [near(f"_crosshatch.s.knn_image_{n}", [-1, 0], 300, allowed, 300) for n in range(4)]
     assert found.candidates is None
     assert found.fused["query"]["script_score"]["query"] == {"bool": {"filter": [{"bool": {"should": should}}]}}
     assert found.limit == 300
