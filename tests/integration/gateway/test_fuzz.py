@@ -32,7 +32,7 @@ trees = st.recursive(leaves, lambda t: st.lists(t, max_size=3) | st.dictionaries
 spaced = st.builds(
     lambda tree, indent, ascii: json.dumps(tree, indent=indent, ensure_ascii=ascii, separators=(" , ", " : ")).encode(),
     trees, st.sampled_from([None, 1]), st.booleans(),
-)  # fmt: skip
+).filter(lambda raw: b"Infinity" not in raw)  # fmt: skip  # CBOR and SMILE can say it, JSON cannot
 harmed = st.builds(
     lambda raw, at, piece: raw[:at] + piece + raw[at:], spaced, st.integers(0, 40), st.binary(max_size=3)
 )

@@ -7,9 +7,9 @@ import msgspec
 
 from integration.engine.client import Cluster, part
 from integration.search import abilities, knn
+from integration.search.asking import final_body
 from integration.search.hits import Hit, read_hits, read_total
 from integration.search.plan import SearchPlan, Target
-from integration.search.run import final_body
 from integration.search.scripts import ensure_scripts
 from mappings.code import HashCode
 from mappings.fields import PARTS, StoredCodes, space_mapping
