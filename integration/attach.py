@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from encoders.api import BundleCard
-from integration import aliases, checks, emptying, lease, problems, splice, state, switch
+from integration import aliases, checks, emptying, lease, mapping, problems, splice, state, switch
 from integration.engine.client import Cluster, part
 from integration.search.scripts import ensure_scripts
 from integration.store import CodeStore
@@ -21,7 +21,7 @@ from mappings.errors import (
     ProfileError,
     UnknownIndexError,
 )
-from mappings.fields import OBJECT, space_mapping
+from mappings.fields import OBJECT
 from mappings.profile import TargetProfile
 
 _OURS = re.compile(r"crosshatch-[wdb]-(.*)")  # of workers, of detach, of a change-over; each named after a UUID
@@ -87,7 +87,9 @@ def plan(
         )
     allowed = allow_final_pipeline or (before is not None and before.final_pipeline)
     draft = Plan(index, uuid, profile, card, before, (), name if name != index else None, allowed)
-    found = checks.of_index(cluster, index, draft.space, profile, allow_final_pipeline=allowed)
+    goes_on = before.spaces.get(draft.space) if before else None
+    banded = goes_on is not None and goes_on.digest == card.digest and goes_on.cut is not None
+    found = checks.of_index(cluster, index, draft.space, profile, allow_final_pipeline=allowed, bands=banded)
     return replace(draft, checks=tuple(found))
 
 
@@ -113,7 +115,7 @@ def fasten(cluster: Cluster, known: state.Attached) -> state.Attached:
     Raises NotAttachedError where the index was made anew meanwhile: then late jobs must not find the alias.
     """
     ensure_scripts(cluster)
-    _extend_mapping(cluster, known)
+    mapping.extend(cluster, known)
     for space, bundle in known.spaces.items():
         CodeStore(cluster, known.store, known.secret, space=space, bits=bundle.bits).ensure()
     state.save(cluster, known)
@@ -131,7 +133,7 @@ def fasten(cluster: Cluster, known: state.Attached) -> state.Attached:
 def detach(
     cluster: Cluster, known: state.Attached, *, drop_codes: bool, admit: Callable[[int], None] = lambda _: None
 ) -> int:
-    """Take our object out of every document and forget the index; return how many documents were changed.
+    """Take our objects out of every document and forget the index; return how many documents were changed.
 
     The write alias goes first, so that no job in flight writes after us; the emptying has an alias of its own. An
     inert mapping stays, which no engine can remove. `drop_codes` deletes the code store too. `admit` is called before
@@ -154,7 +156,7 @@ def detach(
 
 
 def clear(cluster: Cluster, known: state.Attached) -> None:
-    """Take our object out of documents that had it before our mapping, which is put now: such codes are not searched.
+    """Take our objects out of documents that had them before our mapping, put now: no search finds such codes.
 
     The alias for it is that of a detach, and the last to go: where it is there, this was stopped before its end.
     Raises SwitchedOff.
@@ -164,26 +166,20 @@ def clear(cluster: Cluster, known: state.Attached) -> None:
     if leaving not in there["aliases"] and not _may_hold_dead_codes(there["mappings"], known):
         return
     aliases.send(cluster, [aliases.addition(known.index, leaving)])
-    _extend_mapping(cluster, known)
+    mapping.extend(cluster, known)
     guarded = GuardedIndex(cluster, leaving, known.profile.versioning)
     allowed = switch.Switch(cluster, known.index).check
     emptying.empty(cluster, known.index, guarded, OBJECT, splice.take_out, admit=lambda _: allowed())
     aliases.remove(cluster, known.index, leaving)
 
 
-def _may_hold_dead_codes(mapping: Mapping[str, Any], wanted: state.Attached) -> bool:
+def _may_hold_dead_codes(there: Mapping[str, Any], wanted: state.Attached) -> bool:
     """Whether documents may have come with codes before our mapping, so that no search finds these.
 
     A dynamic mapping would have taken them for text, which a check refuses, and a strict one refuses the documents.
     """
-    mapped = mapping.get("properties", {}).get(OBJECT, {}).get("properties", {})
-    passes = str(mapping.get("dynamic", "true")).lower() not in ("true", "strict")
-    return passes and not mapped.keys() >= wanted.spaces.keys()
-
-
-def _extend_mapping(cluster: Cluster, known: state.Attached) -> None:
-    for space in known.spaces:
-        cluster.request("PUT", f"/{part(known.index)}/_mapping", body=space_mapping(space))
+    passes = str(there.get("dynamic", "true")).lower() not in ("true", "strict")
+    return passes and not mapping.holds(there, wanted)
 
 
 def _noted(cluster: Cluster, index: str, before: state.Attached | None) -> TargetProfile:
@@ -216,7 +212,10 @@ def _state(cluster: Cluster, wanted: Plan) -> state.Attached:
             *(wanted.index, wanted.uuid, wanted.space, {wanted.space: bundle}, wanted.profile, secret), store_name=store
         )
     else:  # a rebuilt index keeps its code store, and its spaces unless it gets another encoder
-        kept = wanted.space in before.spaces and before.spaces[wanted.space].digest == card.digest
+        there = before.spaces.get(wanted.space)
+        kept = there is not None and there.digest == card.digest
+        if there and kept:
+            bundle = replace(bundle, bands=there.bands, filling=there.filling, learnt=there.learnt)
         known = before.taken_over(wanted.index, wanted.uuid, version)
         known = replace(
             known,

@@ -6,12 +6,15 @@ from typing import Any
 
 from integration import account
 from integration.engine.client import Cluster, part
+from integration.mapping import OBJECTS
 from integration.search import abilities
-from mappings.fields import OBJECT, PARTS, space_mapping
+from mappings.bands import space_mapping as bands_mapping
+from mappings.fields import PARTS, space_mapping
 from mappings.profile import TargetProfile
 
 ADDED_FIELDS = len(PARTS) + 2  # the parts, the space's object, our object
 BLOCKS = ("read_only", "read_only_allow_delete", "write", "metadata", "read", "search_only")
+_KIND = ("type", "analyzer")  # bands that the engine mapped by itself are `text` too
 SNAPSHOTS = ("remote_snapshot", "snapshot")  # searchable ones: OpenSearch, Elasticsearch
 
 
@@ -26,9 +29,15 @@ class Check:
 
 
 def of_index(
-    cluster: Cluster, index: str, space: str, profile: TargetProfile, *, allow_final_pipeline: bool
+    cluster: Cluster,
+    index: str,
+    space: str,
+    profile: TargetProfile,
+    *,
+    allow_final_pipeline: bool,
+    bands: bool = False,
 ) -> Iterator[Check]:
-    """Every check of one concrete index, in the order in which they are printed."""
+    """Every check of one concrete index, in the order in which they are printed. `bands`: the space is to have some."""
     answer = cluster.request("GET", f"/{part(index)}", params={"flat_settings": "true"})[index]
     settings: Mapping[str, Any] = answer["settings"]
     mapping: Mapping[str, Any] = answer["mappings"]
@@ -40,8 +49,8 @@ def of_index(
     yield _data_stream(answer)
     yield _follower(settings)
     yield _final_pipeline(settings, allow_final_pipeline)
-    yield _own_object(mapping, space)
-    yield _field_limit(settings, mapping, space)
+    yield _own_objects(mapping, space)
+    yield field_limit(settings, mapping, space, bands=bands)
     yield _profile_fields(mapping, profile)
     yield _whole_documents(cluster, index)
     yield scripts_allowed(cluster)
@@ -139,29 +148,41 @@ def _final_pipeline(settings: Mapping[str, Any], allowed: bool) -> Check:
     )
 
 
-def _own_object(mapping: Mapping[str, Any], space: str) -> Check:
-    """A field of our name must be ours: an object of objects whose members are our kind of fields."""
-    field = mapping.get("properties", {}).get(OBJECT)
-    wanted = space_mapping(space)["properties"][OBJECT]["properties"][space]["properties"]
-    foreign = field is not None and not all(
+def _own_objects(mapping: Mapping[str, Any], space: str) -> Check:
+    """Fields of our names must be ours."""
+    foreign = [name for name, wanted in _wanted(space).items() if _is_foreign(mapping, name, wanted)]
+    names = " and ".join(repr(name) for name in foreign or OBJECTS)
+    said = f"the index has a field {names} that is not ours" if foreign else f"the fields {names} are free or ours"
+    return Check("field-name-free", not foreign, said, f"rename that field; {names} is what Crosshatch writes to")
+
+
+def _wanted(space: str) -> dict[str, Mapping[str, Any]]:
+    """What a space's own object has as members, by the name of our object that it lies in."""
+    bodies = zip(OBJECTS, (space_mapping(space), bands_mapping(space)), strict=True)
+    return {name: body["properties"][name]["properties"][space]["properties"] for name, body in bodies}
+
+
+def _is_foreign(mapping: Mapping[str, Any], name: str, wanted: Mapping[str, Any]) -> bool:
+    """Whether the field `name` is no object of objects whose members are our kind of fields."""
+    field = mapping.get("properties", {}).get(name)
+    return field is not None and not all(
         entry.get("properties")
         and set(wanted) <= set(entry["properties"])
-        and all(entry["properties"][name].get("type") == wanted[name]["type"] for name in wanted)
+        and all(entry["properties"][part].get(key) == wanted[part].get(key) for part in wanted for key in _KIND)
         for entry in field.get("properties", {"": {}}).values()
     )
-    return Check(
-        "field-name-free",
-        not foreign,
-        f"the index has a field {OBJECT!r} that is not ours" if foreign else f"the field {OBJECT!r} is free or ours",
-        f"rename that field; {OBJECT!r} is the one name that Crosshatch writes to",
-    )
 
 
-def _field_limit(settings: Mapping[str, Any], mapping: Mapping[str, Any], space: str) -> Check:
+def field_limit(settings: Mapping[str, Any], mapping: Mapping[str, Any], space: str, *, bands: bool) -> Check:
+    """Whether there is room for the fields that a space, and its bands, add."""
     limit = int(settings.get("index.mapping.total_fields.limit", 1000))
     properties = mapping.get("properties", {})
-    there = space in properties.get(OBJECT, {}).get("properties", {})
-    after = _fields(mapping) + (0 if there else ADDED_FIELDS - (OBJECT in properties))
+    added = [
+        ADDED_FIELDS - (name in properties)
+        for name in OBJECTS[: 1 + bands]
+        if space not in properties.get(name, {}).get("properties", {})
+    ]
+    after = _fields(mapping) + sum(added)
     return Check(
         "field-limit",
         after <= limit,
@@ -183,7 +204,7 @@ def _profile_fields(mapping: Mapping[str, Any], profile: TargetProfile) -> Check
     names = [*profile.text, *(picture.field for picture in profile.pictures if picture.field)]
     names += [place for place in (profile.marc.field, profile.marc.array_field) if place] if profile.marc else []
     missing = [name for name in names if not _mapped(mapping, name)]
-    others = set(mapping.get("properties", {})) - {OBJECT}  # an index without any field yet tells nothing
+    others = set(mapping.get("properties", {})) - set(OBJECTS)  # an index without any field yet tells nothing
     hidden = str(mapping.get("dynamic")).lower() == "false"  # fields may lie in _source alone
     wrong = len(missing) == len(names) and bool(others) and not hidden
     said = f"not in the mapping: {', '.join(missing)}" if missing else "every field of the profile is in the mapping"

@@ -1,4 +1,4 @@
-"""Where the codes of a batch come from: the code store, else the encoder, chunk by chunk."""
+"""Where the codes of a batch come from: the code store, the document itself, else the encoder, chunk by chunk."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +36,7 @@ class CodeSource:
         self.fresh: set[str] = set()
 
     def obtain(self, works: Sequence[Work], *, culprit: bool) -> None:
-        """Fill `kept` for every digest: from the code store, else from the encoder.
+        """Fill `kept` for every digest: from the code store, else from the document, else from the encoder.
 
         Of a `culprit` a process died before: it is not encoded again. Raises what `allowed` raises, and BundleError.
         """
@@ -44,7 +44,7 @@ class CodeSource:
         if not self._job.force:
             kept = self._store.get(list(wanted), touch=True)
             usable = {d: k for d, k in kept.items() if not (self._job.retry and k.partial)}
-            self.kept.update(usable)
+            self.kept.update({digest: work.held for digest, work in wanted.items() if work.held} | usable)
         missing = [work for digest, work in wanted.items() if digest not in self.kept]
         new: dict[str, Kept] = {}
         if culprit:

@@ -15,10 +15,10 @@ from integration.jobs import Job
 from integration.manners import Manners
 from integration.settings import Settings
 from integration.store import CodeStore, Kept
+from integration.stored import bands_of, stored_bands, stored_codes, stored_members
 from integration.work import Work
 from integration.writer import GuardedIndex, Key, Outcome, Refusal
-from mappings.errors import CodeLengthError, CrosshatchError, DataError, EngineRefused, EngineUnavailable
-from mappings.fields import OBJECT, StoredCodes
+from mappings.errors import CrosshatchError, DataError, EngineRefused, EngineUnavailable
 
 ROUNDS = 6  # a record that the catalogue changes faster than this is left for the next update
 _log = logging.getLogger(__name__)
@@ -159,20 +159,24 @@ class BatchEncoding:
             content = records.read(document, self._known.profile)
             digest = content.digest(self._known.profile, self._known.bundle.digest)
             self._digests[key.id] = digest
-            yield Work(current, content, digest, stored_members(document, self._known.space))
+            space = self._known.space
+            yield Work(current, content, digest, stored_members(document, space), stored_bands(document, space))
 
     def _is_done(self, work: Work, before: dict[str, problems.Problem]) -> bool:
         """Count a record that already holds the codes of its content."""
         record = work.current.key.id
         if work.digest in self._codes.fresh:
-            if work.members is None or work.members != self._members(work.digest):
+            if work.members is None or (work.members, work.bands) != self._written(work.digest):
                 return False
             # it was so before, or an earlier write of this job arrived although its answer did not
             self._count(work, self._codes.kept[work.digest], written=record in self._tried)
             return True
-        if not up_to_date(work.members, work.digest, self._known.bundle.bits):
+        codes = stored_codes(work.members, work.digest, self._known.bundle.bits)
+        if codes is None or self._job.force or (self._job.retry and record in before):
             return False
-        if self._job.force or (self._job.retry and record in before):
+        if work.bands != bands_of(codes, self._known.bundle.cut):
+            told = before.get(record)
+            work.held = Kept(codes, told.parts if told and told.source == work.digest else {}, {})
             return False
         self._counts.unchanged += 1
         if record in before:
@@ -184,12 +188,12 @@ class BatchEncoding:
         puts: list[tuple[Work, bytes]] = []
         for work in works:
             kept = self._codes.kept[work.digest]
-            members = self._members(work.digest)
-            if members == work.members:
+            written = self._written(work.digest)
+            if written == (work.members, work.bands):
                 self._count(work, kept, written=False)
                 continue
             try:
-                puts.append((work, splice.put(work.current.source, self._known.space, members)))
+                puts.append((work, splice.put(work.current.source, self._known.space, *written)))
             except DataError as error:
                 self._fail(work.current.key, work.digest, "write-refused", str(error))
         again = []
@@ -213,10 +217,11 @@ class BatchEncoding:
                 self._count(work, self._codes.kept[work.digest], proven=outcome is not Outcome.UNPROVEN)
         return again
 
-    def _members(self, digest: str) -> dict[str, Any] | None:
-        """What is to lie in a document of this content; None where it has no code at all."""
+    def _written(self, digest: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+        """Codes and bands that are to lie in a document of this content; None where it has no code at all."""
         codes = self._codes.kept[digest].codes
-        return {**codes.members(), "source": digest} if codes.parts else None
+        members = {**codes.members(), "source": digest} if codes.parts else None
+        return members, bands_of(codes, self._known.bundle.cut)
 
     def _count(self, work: Work, kept: Kept, *, written: bool = True, proven: bool = True) -> None:
         key = work.current.key
@@ -247,20 +252,3 @@ def _of_a_record(error: Exception) -> bool:
     if isinstance(error, EngineRefused):
         return error.status not in (401, 403)
     return not isinstance(error, CrosshatchError)
-
-
-def stored_members(document: Any, space: str) -> dict[str, Any] | None:
-    """Our members of `space` in a parsed document; None where there are none."""
-    ours = document.get(OBJECT) if isinstance(document, dict) else None
-    members = ours.get(space) if isinstance(ours, dict) else None
-    return members if isinstance(members, dict) else None
-
-
-def up_to_date(members: dict[str, Any] | None, digest: str, bits: int) -> bool:
-    """Whether `members` hold readable codes of the content with this digest."""
-    if not members or members.get("source") != digest:
-        return False
-    try:
-        return bool(StoredCodes.read(members, bits).parts)
-    except CodeLengthError:
-        return False

@@ -5,13 +5,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from integration import aliases, carry, problems, state, switch, twin
+from integration import aliases, carry, mapping, problems, state, switch, twin
 from integration.carry import Source
 from integration.changeover import Changeover
 from integration.engine.client import Cluster, part
 from integration.latecomers import Latecomers
 from mappings.errors import DataError, HeldBack, RequestError
-from mappings.fields import space_mapping
 
 NEAR = 500  # operations behind: near enough to change over
 PASSES = 20  # the last of which takes what a very fast writer leaves
@@ -162,8 +161,7 @@ def _settled(cluster: Cluster, source: Source, late: Latecomers) -> int:
 
 def _adopt(cluster: Cluster, known: state.Attached, moved: state.Attached) -> None:
     """Let what is known of an index stand for its copy too: spaces, secret, code store, settings, problems."""
-    for space in moved.spaces:
-        cluster.request("PUT", f"/{part(moved.index)}/_mapping", body=space_mapping(space))
+    mapping.extend(cluster, moved)
     there = state.by_name(cluster, moved.index)
     state.save(cluster, replace(moved, version=there.version if there else None))
     problems.forget(cluster, moved)

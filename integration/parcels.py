@@ -27,7 +27,7 @@ class Mode:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """A record that a worker must look at; `kept` tells that the code store had its codes."""
+    """A record that a worker must look at; `kept` tells that the code store, or the record itself, has its codes."""
 
     key: Key
     bytes: int
@@ -43,8 +43,14 @@ class _Parcel:
 def looked_up(cluster: Cluster, known: state.Attached, records: Sequence[scan.Judged], mode: Mode) -> list[Stale]:
     """Ask the code store for the codes of `records`; one request."""
     store = CodeStore(cluster, known.store, known.secret, space=known.space, bits=known.bundle.bits)
-    kept = set() if mode.force else store.has([record.digest for record in records if not record.problem])
-    return [Stale(record.key, record.bytes, record.digest in kept) for record in records]
+    lack = [record for record in records if not record.problem and not record.coded]
+    kept = set() if mode.force else store.has([record.digest for record in lack])
+    return [Stale(one.key, one.bytes, one.digest in kept or has_codes(one, mode)) for one in records]
+
+
+def has_codes(record: scan.Judged, mode: Mode) -> bool:
+    """Whether a record is done with the codes that it has."""
+    return record.coded and not mode.force and not (mode.retry and record.problem)
 
 
 def batches(records: Iterable[Stale], known: state.Attached, size: int, mode: Mode) -> Iterator[Job]:

@@ -5,28 +5,30 @@ unchanged records get their codes back without a model. The owner comes first: w
 nor a document, its mapping is still to come, and nothing of ours is put there.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-from integration import aliases, attach, checks, problems, state, switch
+from integration import aliases, attach, checks, mapping, problems, state, switch
 from integration.engine.client import Cluster, part
 from mappings.errors import AttachRefused, NotAttachedError, UnknownIndexError
-from mappings.fields import OBJECT
 
-_SEEN = f"*.settings.index.uuid,*.aliases,*.mappings.properties.{OBJECT}.properties.*.dynamic"
+_FIELDS = ",".join(f"*.mappings.properties.{name}.properties.*.dynamic" for name in mapping.OBJECTS)
+_SEEN = f"*.settings.index.uuid,*.aliases,{_FIELDS}"
 _COPIED = (
     "documents that hold codes were copied into it before it had our mapping; make it anew with the mapping of the "
-    f"old one, or leave {OBJECT!r} out of the copy (`_source: {{excludes: [{OBJECT}]}}`), and the codes come back"
+    f"old one, or leave our fields out of the copy (`_source: {{excludes: [{', '.join(mapping.OBJECTS)}]}}`), and the "
+    "codes come back"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What one look shows of an attached index. `strays` are other indices that hold its write alias."""
+    """What one look shows of an attached index: `mapped` tells whether all our fields are there.
+
+    `strays` are other indices that hold its write alias.
+    """
 
     aliases: frozenset[str]
-    mapped: frozenset[str]
+    mapped: bool
     strays: tuple[str, ...]
 
 
@@ -76,7 +78,7 @@ def _upheld(cluster: Cluster, known: state.Attached) -> state.Attached:
     seen = _look(cluster, known)
     for stray in seen.strays:
         aliases.remove(cluster, stray, known.alias)
-    if known.alias in seen.aliases and seen.mapped.issuperset(known.spaces):
+    if known.alias in seen.aliases and seen.mapped:
         return known
     at_work = seen.aliases & {aliases.leaving(known.uuid), aliases.carrying(known.uuid)}
     if at_work or _is_left(cluster, known):
@@ -97,9 +99,8 @@ def _look(cluster: Cluster, known: state.Attached) -> _Seen:
     if known.index not in found:
         raise UnknownIndexError(f"index {known.index} was dropped")
     ours = found[known.index]
-    fields: Mapping[str, Any] = ours.get("mappings", {}).get("properties", {}).get(OBJECT, {}).get("properties", {})
     strays = tuple(index for index in found if index != known.index)
-    return _Seen(frozenset(ours.get("aliases", {})), frozenset(fields), strays)
+    return _Seen(frozenset(ours.get("aliases", {})), mapping.holds(ours.get("mappings", {}), known), strays)
 
 
 def _is_bare(cluster: Cluster, index: str) -> bool:
@@ -107,8 +108,8 @@ def _is_bare(cluster: Cluster, index: str) -> bool:
 
     A field of ours that came first could make the mapping of its owner fail (`index.mapping.total_fields.limit`).
     """
-    mapping = cluster.request("GET", f"/{part(index)}/_mapping")[index]["mappings"]
-    if set(mapping.get("properties", {})) - {OBJECT}:
+    there = cluster.request("GET", f"/{part(index)}/_mapping")[index]["mappings"]
+    if set(there.get("properties", {})) - set(mapping.OBJECTS):
         return False
     return int(cluster.request("GET", f"/{part(index)}/_count")["count"]) == 0
 
@@ -117,7 +118,9 @@ def _attached_again(cluster: Cluster, wanted: state.Attached) -> state.Attached:
     """Attach with what the state says, if the checks let it. Raises AttachRefused, SwitchedOff, NotAttachedError."""
     switch.check(cluster, wanted.index)
     found = checks.of_index(
-        cluster, wanted.index, wanted.space, wanted.profile, allow_final_pipeline=wanted.final_pipeline
+        *(cluster, wanted.index, wanted.space, wanted.profile),
+        allow_final_pipeline=wanted.final_pipeline,
+        bands=wanted.bundle.cut is not None,
     )
     refused = [
         f"{check.name}: {check.why}; {_COPIED if check.name == 'field-name-free' else check.do}"

@@ -14,7 +14,7 @@ from integration.counts import Counts
 from integration.dispatch import PATIENCE, Dispatch
 from integration.engine.client import Cluster
 from integration.manners import Manners
-from integration.parcels import Mode, Stale, batches, looked_up
+from integration.parcels import Mode, Stale, batches, has_codes, looked_up
 from integration.rollcall import RollCall
 from integration.settings import Settings
 from integration.store import CodeStore
@@ -118,7 +118,9 @@ def dry_run(cluster: Cluster, known: state.Attached, mode: Mode, progress: Progr
     store = CodeStore(cluster, known.store, known.secret, space=known.space, bits=bundle.bits)
     stale: list[str] = []
     for number, record in enumerate(scan.judged(cluster, known), 1):
-        if is_work(record, mode):
+        if has_codes(record, mode):
+            counts.restored += 1
+        elif is_work(record, mode):
             stale.append(record.digest)
         else:
             _count_settled(record, counts)

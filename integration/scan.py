@@ -8,10 +8,10 @@ from typing import Any, Literal
 import msgspec
 
 from integration import problems, records, state
-from integration.encoding import stored_members, up_to_date
 from integration.engine.answers import decoded, document, parsed
 from integration.engine.client import Cluster, part
 from integration.primaries import asked
+from integration.stored import bands_of, stored_bands, stored_codes, stored_members
 from integration.writer import Key
 from mappings.errors import EngineRefused, EngineUnavailable
 
@@ -55,13 +55,17 @@ _reader = msgspec.json.Decoder(_Page)
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One record of a scan: of so many `bytes`; `problem` is known of it from an earlier try with the same content."""
+    """One record of a scan: of so many `bytes`; `problem` is known of it from an earlier try with the same content.
+
+    `coded`: a stale one that has its codes and lacks their bands alone.
+    """
 
     key: Key
     digest: str
     verdict: Literal["stale", "unchanged", "failed"]
     problem: problems.Problem | None = None
     bytes: int = 0
+    coded: bool = False
 
 
 def pages(
@@ -129,6 +133,7 @@ def judge(hit: Hit, known: state.Attached, problem: problems.Problem | None) -> 
         return Judged(hit.key, "", "failed" if tried else "stale", problem if tried else None, size)
     digest = records.read(content, known.profile).digest(known.profile, known.bundle.digest)
     same = problem if problem and problem.source == digest else None
-    if up_to_date(stored_members(content, known.space), digest, known.bundle.bits):
+    codes = stored_codes(stored_members(content, known.space), digest, known.bundle.bits)
+    if codes and stored_bands(content, known.space) == bands_of(codes, known.bundle.cut):
         return Judged(hit.key, digest, "unchanged", same, size)
-    return Judged(hit.key, digest, "failed" if same and same.failed else "stale", same, size)
+    return Judged(hit.key, digest, "failed" if same and same.failed else "stale", same, size, codes is not None)

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from encoders.api import BundleCard
-from integration import checks, emptying, problems, splice, state, switch
+from integration import checks, emptying, mapping, problems, splice, state, switch
 from integration.engine.client import Cluster, part
 from integration.store import CodeStore
 from integration.writer import GuardedIndex
@@ -96,7 +96,7 @@ def add(cluster: Cluster, known: state.Attached, card: BundleCard, space: str | 
             f"documents of {known.index} hold codes of a space {name!r} that was dropped; finish that first: "
             f"`crosshatch spaces drop {known.index} {name}`"
         )
-    cluster.request("PUT", f"/{part(known.index)}/_mapping", body=space_mapping(name))
+    mapping.put(cluster, known.index, space_mapping(name))
     CodeStore(cluster, known.store, known.secret, space=name, bits=card.bits).ensure()
     bundle = state.Bundle(card.reference, card.name, card.bits, card.digest)
     state.save(cluster, replace(known, spaces={**known.spaces, name: bundle}))
@@ -181,8 +181,8 @@ def _stand(cluster: Cluster, known: state.Attached, space: str) -> Stand:
 
 def _mapped(cluster: Cluster, known: state.Attached) -> set[str]:
     """Every space that the mapping has, dropped ones included."""
-    mapping = cluster.request("GET", f"/{part(known.index)}/_mapping")[known.index]["mappings"]
-    return set(mapping.get("properties", {}).get(OBJECT, {}).get("properties", {}))
+    there = cluster.request("GET", f"/{part(known.index)}/_mapping")[known.index]["mappings"]
+    return set(mapping.spaces_in(there, OBJECT))
 
 
 def _documents(cluster: Cluster, known: state.Attached, space: str) -> int:

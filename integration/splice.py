@@ -1,19 +1,23 @@
-"""Put our object into a document's raw JSON and leave every other byte as it is.
+"""Put our objects into a document's raw JSON and leave every other byte as it is.
 
-A JSON round trip would turn 813.50 into 813.5 and 1E2 into 100.0, and call-number search would break: so the document
-is scanned for the span of our member, and only that span is written.
+There are two: `crosshatch` with the codes and, where a space has bands, `_crosshatch` with their terms. A JSON round
+trip would turn 813.50 into 813.5 and 1E2 into 100.0, and call-number search would break: so the document is scanned for
+the span of our member, and only that span is written.
 """
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from json.decoder import JSONDecoder
 from typing import Any
 
+from mappings.bands import OBJECT as BANDS
+from mappings.bands import OF
 from mappings.errors import DataError
 from mappings.fields import OBJECT, PARTS
 
+_UNREADABLE = "a document is no JSON object that can be read"
 _BLANKS = frozenset(" \t\n\r")
 _SPACE = re.compile(r"[ \t\n\r]*")
 # numbers stay text: a 10,000-digit integer costs nothing and cannot overflow
@@ -30,68 +34,100 @@ class Member:
     first: bool
 
 
-def put(source: bytes, space: str, members: Mapping[str, Any] | None) -> bytes:
-    """The document `source` with our object's `space` set to `members`, or taken out where `members` is None.
+def put(source: bytes, space: str, members: Mapping[str, Any] | None, bands: Mapping[str, Any] | None = None) -> bytes:
+    """The document `source` with `space` of our objects set to `members` and `bands`, or taken out where None.
 
     Other spaces, and members of this space that are not among `REPLACED`, stay. An object that becomes empty is
     taken out with its comma, so that attach and detach leave the bytes that were there. Raises DataError where
     `source` is no JSON object, or where our member is no object: then it is somebody else's.
     """
-    text, end, member, empty = _scan(source)
-    if member and _is_foreign(member):
-        raise DataError(
-            f"a document has a member {OBJECT!r} that is not ours (a {type(member.value).__name__}); rename it there"
-        )
-    ours = dict(member.value or {}) if member else {}
-    if members is None:
-        ours.pop(space, None)
-    else:
-        kept = ours.get(space)
-        known = kept if isinstance(kept, dict) else {}
-        ours[space] = {k: v for k, v in known.items() if k not in REPLACED} | dict(members)
-    return _written(text, end, member, empty, ours).encode("utf-8", "surrogatepass")
+    text = _text(source)
+    if bands is None:  # first, as it was put last: so the blanks of `{ }` come out where they were
+        text = _unset(text, BANDS, space, is_bands)
+    text = _set(text, OBJECT, space, members)
+    return _bytes(text if bands is None else _set(text, BANDS, space, bands))
 
 
 def take_out(source: bytes) -> bytes:
-    """The document `source` without our object, but for what somebody else put into it, which no space looks like.
+    """The document `source` without our objects, but for what somebody else put into them, which no space looks like.
 
     Raises DataError as `put`, but for no member.
     """
-    text, end, member, empty = _scan(source)
-    if member is None or _is_foreign(member):
-        return source
-    foreign = {name: entry for name, entry in (member.value or {}).items() if not _is_space(entry)}
-    if foreign and foreign == member.value:
-        return source
-    return _written(text, end, member, empty, foreign).encode("utf-8", "surrogatepass")
+    return _bytes(_emptied(_emptied(_text(source), BANDS, is_bands), OBJECT, _is_space))
 
 
 def without(source: bytes, space: str) -> bytes:
-    """The document `source` without `space` of our object; not a byte changes where there is none. Errors as `put`."""
-    member = _scan(source)[2]
-    holds = member is not None and isinstance(member.value, dict) and space in member.value
-    return put(source, space, None) if holds else source
+    """The document `source` without `space` of our objects; not a byte changes where there is none. Errors as `put`."""
+    text = _unset(_text(source), BANDS, space, is_bands)
+    return _bytes(_unset(text, OBJECT, space, lambda _: True))
 
 
-def _is_foreign(member: Member) -> bool:
-    return not isinstance(member.value, dict | None)
+def without_bands(source: bytes, space: str) -> bytes:
+    """The document `source` without the bands of `space`; not a byte changes where there are none. Errors as `put`."""
+    return _bytes(_unset(_text(source), BANDS, space, is_bands))
+
+
+def is_bands(entry: Any) -> bool:
+    """Whether an entry of the object of bands is ours: it names its banding."""
+    return isinstance(entry, dict) and OF in entry
 
 
 def _is_space(entry: Any) -> bool:
     return isinstance(entry, dict) and (not entry or "source" in entry)
 
 
+def _set(text: str, name: str, space: str, members: Mapping[str, Any] | None) -> str:
+    """`text` with the entry `space` of our object `name`; of the codes' object what we do not know stays."""
+    end, member, empty = _scan(text, name)
+    if member and _is_foreign(member):
+        raise DataError(
+            f"a document has a member {name!r} that is not ours (a {type(member.value).__name__}); rename it there"
+        )
+    ours = dict(member.value or {}) if member else {}
+    if members is None:
+        ours.pop(space, None)
+    else:
+        kept = ours.get(space)
+        known = kept if isinstance(kept, dict) and name == OBJECT else {}
+        ours[space] = {k: v for k, v in known.items() if k not in REPLACED} | dict(members)
+    return _written(text, name, end, member, empty, ours)
+
+
+def _unset(text: str, name: str, space: str, is_ours: Callable[[Any], bool]) -> str:
+    """`text` without the entry `space` of our object `name`, where there is one and it is ours."""
+    end, member, empty = _scan(text, name)
+    if member is None or not isinstance(member.value, dict) or not is_ours(member.value.get(space)):
+        return text
+    ours = {other: entry for other, entry in member.value.items() if other != space}
+    return text if len(ours) == len(member.value) else _written(text, name, end, member, empty, ours)
+
+
+def _emptied(text: str, name: str, is_ours: Callable[[Any], bool]) -> str:
+    """`text` without the entries of our object `name` that are ours."""
+    end, member, empty = _scan(text, name)
+    if member is None or _is_foreign(member) or (name == BANDS and not member.value):
+        return text
+    foreign = {other: entry for other, entry in (member.value or {}).items() if not is_ours(entry)}
+    if foreign and foreign == member.value:
+        return text
+    return _written(text, name, end, member, empty, foreign)
+
+
+def _is_foreign(member: Member) -> bool:
+    return not isinstance(member.value, dict | None)
+
+
 REPLACED = (*PARTS, "source")
 _compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
-def _written(text: str, end: int, member: Member | None, empty: bool, ours: dict[str, Any]) -> str:
+def _written(text: str, name: str, end: int, member: Member | None, empty: bool, ours: dict[str, Any]) -> str:
     value = _compact(ours) if ours else ""
     if member is None:
-        return text if not ours else f'{text[:end]}{"" if empty else ","}"{OBJECT}":{value}{text[end:]}'
+        return text if not ours else f'{text[:end]}{"" if empty else ","}"{name}":{value}{text[end:]}'
     if ours:
         lead = "" if member.first else ","
-        return f'{text[: member.start]}{lead}"{OBJECT}":{value}{text[member.end :]}'
+        return f'{text[: member.start]}{lead}"{name}":{value}{text[member.end :]}'
     if not member.first:
         return text[: member.start] + text[member.end :]
     # ours came first: the comma behind it goes too
@@ -99,18 +135,28 @@ def _written(text: str, end: int, member: Member | None, empty: bool, ours: dict
     return text[: member.start] + (text[after + 1 :] if text[after] == "," else text[member.end :])
 
 
-def _scan(source: bytes) -> tuple[str, int, Member | None, bool]:
-    """The text, where a new member goes, our member if there is one, and whether the object has no member at all."""
+def _text(source: bytes) -> str:
     try:
-        text = source.decode("utf-8", "surrogatepass")
-        return text, *(_bounds(text) if _cannot_hold_ours(text) else _members(text))
+        return source.decode("utf-8", "surrogatepass")
+    except ValueError as error:
+        raise DataError(f"{_UNREADABLE}: {error}") from error
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _scan(text: str, name: str) -> tuple[int, Member | None, bool]:
+    """Where a new member goes, our member `name` if there is one, and whether the object has no member at all."""
+    try:
+        return _bounds(text) if _cannot_hold(text, name) else _members(text, name)
     except (ValueError, IndexError, RecursionError) as error:
-        raise DataError(f"a document is no JSON object that can be read: {error}") from error
+        raise DataError(f"{_UNREADABLE}: {error}") from error
 
 
-def _cannot_hold_ours(text: str) -> bool:
-    """Whether no key can be ours: neither its name nor an escape of an ASCII letter stands anywhere."""
-    return OBJECT not in text and "\\u00" not in text
+def _cannot_hold(text: str, name: str) -> bool:
+    """Whether no key can be `name`: neither it nor an escape of an ASCII letter stands anywhere."""
+    return name not in text and "\\u00" not in text
 
 
 def _bounds(text: str) -> tuple[int, None, bool]:
@@ -122,7 +168,7 @@ def _bounds(text: str) -> tuple[int, None, bool]:
     return start + 1 if empty else end, None, empty  # in `{ }` before the blank, where taking out will leave it
 
 
-def _members(text: str) -> tuple[int, Member | None, bool]:
+def _members(text: str, name: str) -> tuple[int, Member | None, bool]:
     at = _skip(text, 0)
     if text[at] != "{":
         raise ValueError(f"it starts with {text[at]!r}")
@@ -139,9 +185,9 @@ def _members(text: str) -> tuple[int, Member | None, bool]:
             raise ValueError(f"a colon was expected at character {colon}")
         begin = _skip(text, colon + 1)
         end = _DECODER.raw_decode(text, begin)[1]
-        if key == OBJECT:
+        if key == name:
             if found:
-                raise ValueError(f"it has the key {OBJECT!r} twice")
+                raise ValueError(f"it has the key {name!r} twice")
             found = Member(start, end, json.loads(text[begin:end]), first)
         at = _skip(text, end)
         if text[at] == "}":

@@ -6,10 +6,11 @@ Every change is guarded by `if_seq_no`: two commands at once cannot overwrite ea
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
 
 from integration.engine.client import Cluster, part
+from mappings.bands import Banding
 from mappings.errors import EngineRefused, NotAttachedError, RequestError, UnknownIndexError
 from mappings.profile import TargetProfile
 
@@ -26,14 +27,54 @@ CONFLICT = 409
 
 
 @dataclass(frozen=True, slots=True)
+class Learnt:
+    """From what the bands of a space were learnt: so many documents of the index, so many of their codes.
+
+    `recall` is what the bands find of the nearest, by name, once that was measured.
+    """
+
+    documents: int
+    codes: int
+    recall: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
-    """The encoder of a space: how to load it, and what its codes are. `was_active`: activating it is a rollback."""
+    """The encoder of a space: how to load it, and what its codes are. `was_active`: activating it is a rollback.
+
+    `bands` are those that every document with codes has, so that searches may use them; `filling` are those that all
+    writes carry already and not every document has yet.
+    """
 
     reference: str
     name: str
     bits: int
     digest: str
     was_active: bool = False
+    bands: Banding | None = None
+    filling: Banding | None = None
+    learnt: Learnt | None = None
+
+    @property
+    def cut(self) -> Banding | None:
+        """The bands that every write carries."""
+        return self.filling or self.bands
+
+    def listed(self) -> dict[str, Any]:
+        """As JSON, for the state."""
+        return {
+            **{name: getattr(self, name) for name in ("reference", "name", "bits", "digest", "was_active")},
+            **{name: bands.listed() for name in ("bands", "filling") if (bands := getattr(self, name))},
+            **({"learnt": asdict(self.learnt)} if self.learnt else {}),
+        }
+
+    @classmethod
+    def read(cls, listed: Mapping[str, Any]) -> Self:
+        """What `listed` wrote, now or before there were bands."""
+        bands = {name: Banding.read(listed[name]) for name in ("bands", "filling") if name in listed}
+        learnt = listed.get("learnt")
+        told = learnt and Learnt(learnt["documents"], learnt["codes"], tuple(map(tuple, learnt["recall"])))
+        return cls(**{**listed, **bands, "learnt": told})
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +194,7 @@ def _attached(answer: Mapping[str, Any]) -> Attached:
         index=body["index"],
         uuid=body["uuid"],
         space=body["space"],
-        spaces={name: Bundle(**bundle) for name, bundle in body["spaces"].items()},
+        spaces={name: Bundle.read(bundle) for name, bundle in body["spaces"].items()},
         profile=TargetProfile.model_validate(body["profile"]),
         secret=body["secret"],
         settings=Weights(**body["settings"]),
@@ -170,7 +211,7 @@ def save(cluster: Cluster, known: Attached) -> None:
         "index": known.index,
         "uuid": known.uuid,
         "space": known.space,
-        "spaces": {n: {s: getattr(b, s) for s in Bundle.__slots__} for n, b in known.spaces.items()},
+        "spaces": {name: bundle.listed() for name, bundle in known.spaces.items()},
         "profile": known.profile.model_dump(mode="json"),
         "secret": known.secret,
         "store": known.store_name,

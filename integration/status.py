@@ -34,7 +34,7 @@ def of_index(cluster: Cluster, known: state.Attached) -> dict[str, Any]:
         "failed": counted["failed"],
         "partial": counted["partial"],
         "space": known.space,
-        "bundle": {name: value for name, value in asdict(known.bundle).items() if name != "was_active"},
+        "bundle": {name: getattr(known.bundle, name) for name in ("reference", "name", "bits", "digest")},
         "lag_s": _lag(kept if shards else None, stale),
         "off": asdict(off) if off else None,
         "follow": _follow(kept) if kept and kept.get("uuid") == known.uuid else None,

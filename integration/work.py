@@ -16,12 +16,17 @@ Fetches = Sequence[pictures.Fetched | RecordError]
 
 @dataclass(slots=True)
 class Work:
-    """One record of a batch: what it is now, and what is to be written."""
+    """One record of a batch: what it is now, and what is to be written.
+
+    `held` are the codes that it has already, where it lacks their bands alone.
+    """
 
     current: Current
     content: records.Content
     digest: str
     members: dict[str, Any] | None  # our members in the document as read
+    bands: dict[str, Any] | None = None  # and their bands
+    held: Kept | None = None
 
     def item(self, fetched: Fetches) -> Item:
         """What the encoder is given: the text, and those pictures that could be fetched."""

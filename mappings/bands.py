@@ -13,10 +13,11 @@ neither `*` nor a pattern of a catalogue's fields expands to. A `binary` field c
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
+from operator import itemgetter
 from typing import Any, Self
 
 import numpy as np
@@ -68,7 +69,7 @@ class Banding:
     @property
     def name(self) -> str:
         """Eight hexadecimal digits that no other banding has."""
-        return hashlib.sha256(json.dumps(self.listed()).encode()).hexdigest()[:8]
+        return _name(self)
 
     def listed(self) -> dict[str, Any]:
         """As JSON, for the state."""
@@ -87,8 +88,7 @@ class Banding:
         """The number that each band of a code holds. Raises CodeLengthError for another length."""
         if code.bits != self.bits:
             raise CodeLengthError(f"a code of {code.bits} bits came; the bands are cut from codes of {self.bits} bits")
-        whole, last = int.from_bytes(code.packed), self.bits - 1
-        ordered = "".join("1" if whole >> (last - bit) & 1 else "0" for bit in self.order)
+        ordered = "".join(_picked(self.order)(f"{int.from_bytes(code.packed):0{self.bits}b}"))
         return [int(ordered[at : at + self.width], 2) for at in range(0, len(ordered), self.width)]
 
     def line(self, code: HashCode) -> str:
@@ -174,6 +174,17 @@ def fitting_order(packed: NDArray[np.uint8], width: int) -> tuple[int, ...]:
 def terms_within(banding: Banding, radius: int) -> int:
     """How many terms a query of this radius has."""
     return banding.count * len(_masks(banding.width, radius))
+
+
+@cache  # a scan asks for every record
+def _name(banding: Banding) -> str:
+    return hashlib.sha256(json.dumps(banding.listed()).encode()).hexdigest()[:8]
+
+
+@cache
+def _picked(order: tuple[int, ...]) -> Callable[[str], tuple[str, ...]]:
+    """What picks the bits of a code, written as noughts and ones, in this order."""
+    return itemgetter(*order)
 
 
 @cache

@@ -6,10 +6,10 @@ from typing import Any
 
 from integration import state
 from integration.engine.client import Cluster, part
+from integration.mapping import OBJECTS
 from integration.suggest.fields import fields
 from integration.suggest.proposal import Proposal, propose
 from mappings.errors import RequestError
-from mappings.fields import OBJECT
 
 SAMPLE = 200
 AT_ONCE = 10
@@ -29,7 +29,7 @@ def suggest(cluster: Cluster, name: str, *, sample: int = SAMPLE) -> Proposal:
     notes = [] if documents else ["no document was read: names and types are all that this rests on"]
     if mapping.get("_source", {}).get("enabled") is False:
         notes.append("_source is switched off: attach refuses this index")
-    ours = {path: field for path, field in fields(mapping, documents).items() if path.partition(".")[0] != OBJECT}
+    ours = {path: field for path, field in fields(mapping, documents).items() if path.partition(".")[0] not in OBJECTS}
     return propose(index, ours, hits, notes)
 
 

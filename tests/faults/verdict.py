@@ -17,8 +17,8 @@ from typing import Any
 
 from encoders.api import Encoder, Item
 from integration import problems, records, scan, state
-from integration.encoding import stored_members, up_to_date
 from integration.engine.client import Cluster, part
+from integration.stored import stored_codes, stored_members
 from mappings.fields import StoredCodes
 from tests.writers.truth import Truth
 
@@ -113,9 +113,10 @@ def wrong_codes(
             document = json.loads(hit.source)
             content = records.read(document, known.profile)
             members = stored_members(document, known.space)
-            if up_to_date(members, content.digest(known.profile, known.bundle.digest), known.bundle.bits):
+            digest = content.digest(known.profile, known.bundle.digest)
+            if held := stored_codes(members, digest, known.bundle.bits):
                 pictures = (expected.pictures[hit.id],) if hit.id in expected.pictures else ()
-                right.append((hit.id, Item(content.text, pictures), StoredCodes.read(members or {}, known.bundle.bits)))
+                right.append((hit.id, Item(content.text, pictures), held))
             elif hit.id not in expected.reasons or members:
                 wrong.append(f"{hit.id}: {'of another content' if members else 'no code'}")
     pictured = [one for one in right if one[1].pictures]

@@ -8,6 +8,7 @@ import pytest
 from integration import checks
 from integration.checks import Check
 from integration.engine.client import Cluster
+from mappings.bands import space_mapping as bands_mapping
 from mappings.errors import EngineRefused, UnknownIndexError
 from mappings.fields import space_mapping
 from mappings.profile import TargetProfile
@@ -162,6 +163,38 @@ TWO = {"text": {"type": "binary"}, "image": {"type": "binary"}}
 def test_a_field_of_our_name_must_be_ours(field: dict[str, Any], free: bool) -> None:
     said = {} if free else {"field-name-free": "the index has a field 'crosshatch' that is not ours"}
     assert refused(Answers(mapping={"properties": {**FIELDS, "crosshatch": field}})) == said
+
+
+BANDS = bands_mapping("s_0")["properties"]["_crosshatch"]
+GUESSED = {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": 256}}}
+
+
+@pytest.mark.parametrize(
+    ("field", "free"),
+    [
+        (BANDS, True),
+        ({"type": "keyword"}, False),
+        ({"properties": {**BANDS["properties"], "pattern": {"type": "text"}}}, False),
+        ({"properties": {"s_0": {"properties": {"text": GUESSED, "of": GUESSED}}}}, False),
+        ({"properties": {"s_0": {"properties": dict.fromkeys(["text", "image", "record"], GUESSED)}}}, False),
+    ],
+)
+def test_the_field_of_the_bands_must_be_ours(field: dict[str, Any], free: bool) -> None:
+    """The last ones are what the engine makes of copied documents, where the mapping of the copy is dynamic."""
+    said = {} if free else {"field-name-free": "the index has a field '_crosshatch' that is not ours"}
+    assert refused(Answers(mapping={"properties": {**FIELDS, "_crosshatch": field}})) == said
+
+
+@pytest.mark.parametrize(("limit", "bands"), [("10", False), ("15", True)])
+def test_bands_count_as_fields(limit: str, bands: bool) -> None:
+    """Five of the catalogue's, five of the codes, five of the bands."""
+    least = Answers({"index.mapping.total_fields.limit": limit})
+    short = Answers({"index.mapping.total_fields.limit": str(int(limit) - 1)})
+    for answers, fits in ((least, True), (short, False)):
+        found = checks.of_index(
+            cast(Cluster, answers), "biblios", "s_1", PROFILE, allow_final_pipeline=False, bands=bands
+        )
+        assert {one.name for one in found if not one.ok} == (set() if fits else {"field-limit"})
 
 
 def test_a_space_that_is_there_adds_no_field() -> None:

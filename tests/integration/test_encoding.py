@@ -10,11 +10,13 @@ import pytest
 from encoders.api import Encoder
 from integration import encoding, manners, problems, state, store
 from integration.counts import Counts
-from integration.encoding import BatchEncoding, stored_members, up_to_date
+from integration.encoding import BatchEncoding
 from integration.jobs import Job
 from integration.settings import Settings
 from integration.state import Attached, Bundle
+from integration.stored import stored_codes, stored_members
 from integration.writer import Key, Outcome
+from mappings.bands import Banding
 from mappings.errors import BundleError, EngineRefused, EngineUnavailable
 from mappings.fields import StoredCodes
 from mappings.profile import TargetProfile
@@ -179,7 +181,7 @@ def test_odd_members_of_ours_are_written_anew(cluster: FakeCluster, members: str
     odd = json.loads(members)
     there = {**odd, "source": digest} if isinstance(odd, dict) else odd
     cluster.put("biblios", "1", document(title="one", crosshatch={"s_1": there, "s_2": {"text": "x"}}))
-    assert not up_to_date(stored_members(json.loads(cluster.source("biblios", "1")), "s_1"), digest, BITS)
+    assert not stored_codes(stored_members(json.loads(cluster.source("biblios", "1")), "s_1"), digest, BITS)
     assert encode(cluster, "1").restored == 1
     assert codes(cluster, "1").text == code_of(b"one")
     assert json.loads(cluster.source("biblios", "1"))["crosshatch"]["s_2"] == {"text": "x"}
@@ -389,3 +391,74 @@ def test_codes_of_the_store_that_cannot_be_read_are_made_again(cluster: FakeClus
     cluster.put("biblios", "1", document(title="one"))
     assert encode(cluster, "1").encoded == 1
     assert codes(cluster, "1").text == code_of(b"one")
+
+
+BANDED = replace(KNOWN, spaces={"s_1": replace(BUNDLE, bands=Banding(BITS, 16))})
+
+
+def encode_banded(
+    cluster: FakeCluster, *records: str, encoder: FakeEncoder, known: Attached = BANDED, **mode: bool
+) -> Counts:
+    job = Job("j", "biblios", known.uuid, "s_1", tuple(Key(record) for record in records), **mode)
+    return BatchEncoding(job, known, cluster.as_cluster(), lambda: encoder, Settings()).run(Watch())
+
+
+def bands(cluster: FakeCluster, record: str) -> Any:
+    return json.loads(cluster.source("biblios", record)).get("_crosshatch")
+
+
+def test_every_write_carries_the_bands(cluster: FakeCluster) -> None:
+    cluster.put("biblios", "1", document(title="one", cover=[GOOD]))
+    encoder = FakeEncoder()
+    assert encode_banded(cluster, "1", encoder=encoder).encoded == 1
+    cut = BANDED.bundle.cut
+    assert cut
+    assert bands(cluster, "1") == {"s_1": cut.members(codes(cluster, "1"))}
+    assert set(bands(cluster, "1")["s_1"]) == {"text", "image", "record", "of"}
+    assert encode_banded(cluster, "1", encoder=encoder).unchanged == 1
+    cluster.put("biblios", "1", document(title="one", cover=[GOOD], call="813.50"))
+    assert encode_banded(cluster, "1", encoder=encoder).restored == 1
+    assert bands(cluster, "1") == {"s_1": cut.members(codes(cluster, "1"))}
+    assert len(encoder.encoded) == 1
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["in the store", "in the document alone"])
+@pytest.mark.parametrize("cover", [GOOD, BROKEN], ids=["whole", "partial"])
+def test_bands_are_added_to_codes_that_are_there_without_a_model(cluster: FakeCluster, kept: bool, cover: str) -> None:
+    """Whatever the code store has lost: the codes lie in the document. What it lacks stays known."""
+    cluster.put("biblios", "1", document(title="one", cover=[cover]))
+    encode(cluster, "1")
+    before, trouble = codes(cluster, "1"), known_problems(cluster, "1")
+    assert bool(trouble) is (cover == BROKEN)
+    if not kept:
+        cluster.indices[KNOWN.store].clear()
+    encoder = FakeEncoder()
+    counts = encode_banded(cluster, "1", encoder=encoder)
+    assert (counts.restored, counts.encoded, counts.documents, encoder.encoded) == (1, 0, 1, [])
+    cut = BANDED.bundle.cut
+    assert cut
+    assert (codes(cluster, "1"), bands(cluster, "1")) == (before, {"s_1": cut.members(before)})
+    assert known_problems(cluster, "1") == trouble
+    assert counts.partial == ({"picture-unreadable": 1} if trouble else {})
+    assert encode_banded(cluster, "1", encoder=encoder).unchanged == 1
+
+
+def test_another_banding_replaces_the_bands_and_none_takes_them_out(cluster: FakeCluster) -> None:
+    cluster.put("biblios", "1", document(title="one"))
+    encode(cluster, "1")
+    plain, encoder = cluster.source("biblios", "1"), FakeEncoder()
+    encode_banded(cluster, "1", encoder=encoder)
+    other = replace(KNOWN, spaces={"s_1": replace(BUNDLE, bands=Banding(BITS, 16), filling=Banding(BITS, 8))})
+    assert encode_banded(cluster, "1", encoder=encoder, known=other).restored == 1
+    assert bands(cluster, "1") == {"s_1": Banding(BITS, 8).members(codes(cluster, "1"))}
+    assert encode_banded(cluster, "1", encoder=encoder, known=KNOWN).restored == 1
+    assert (cluster.source("biblios", "1"), encoder.encoded) == (plain, [])
+
+
+def test_a_member_of_somebody_else_keeps_the_bands_out_and_is_told(cluster: FakeCluster) -> None:
+    cluster.put("biblios", "1", document(title="one", _crosshatch="red"))
+    assert encode(cluster, "1").encoded == 1
+    written = cluster.source("biblios", "1")
+    counts = encode_banded(cluster, "1", encoder=FakeEncoder())
+    assert (counts.failed, cluster.source("biblios", "1")) == ({"write-refused": 1}, written)
+    assert "'_crosshatch' that is not ours" in str(known_problems(cluster, "1")["1"].parts)

@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from integration import problems, scan, state
 from integration.state import Attached, Bundle
 from integration.writer import GuardedIndex, Key
+from mappings.bands import Banding
 from mappings.code import HashCode
 from mappings.fields import StoredCodes
 from mappings.profile import TargetProfile
@@ -55,6 +57,32 @@ def test_digests_are_compared_and_nothing_is_written(cluster: FakeCluster) -> No
     assert verdicts(cluster) == {"right": "unchanged"} | dict.fromkeys([*list(ours)[1:], "none"], "stale")
     assert json.dumps([str(document) for document in cluster.indices["biblios"].values()]) == before
     assert set(verdicts(cluster, replace(KNOWN, spaces={"s_1": Bundle("b", "b", 16, "cd")})).values()) == {"stale"}
+
+
+def test_bands_that_the_codes_do_not_give_make_a_record_stale(cluster: FakeCluster) -> None:
+    cut, other = Banding(16, 8), Banding(16, 8, tuple(reversed(range(16))))
+    digest, held = digest_of(cluster, b'{"title":"one"}'), StoredCodes(text=HashCode(16, b"ab"))
+    right = cut.members(held)
+    bands: dict[str, Any] = {
+        "right": {"s_1": right, "s_2": {}},
+        "another": {"s_1": other.members(held)},
+        "unnamed": {"s_1": {"text": right["text"]}},
+        "wrong": {"s_1": {**right, "text": cut.line(HashCode(16, b"ba"))}},
+        "more": {"s_1": {**right, "record": right["text"]}},
+        "string": "somebody else's",
+    }
+    codes = {"crosshatch": {"s_1": {**CODES, "source": digest}}}
+    for record, ours in bands.items():
+        cluster.put("biblios", record, json.dumps({"title": "one", **codes, "_crosshatch": ours}).encode())
+    cluster.put("biblios", "none", json.dumps({"title": "one", **codes}).encode())
+    cluster.put("biblios", "uncoded", json.dumps({"title": "one", "_crosshatch": bands["right"]}).encode())
+    banded = replace(KNOWN, spaces={"s_1": Bundle("b", "b", 16, "ab", bands=cut)})
+    judged = {one.key.id: one for one in scan.judged(cluster.as_cluster(), banded)}
+    assert {record for record, one in judged.items() if one.verdict == "unchanged"} == {"right"}
+    assert {record for record, one in judged.items() if one.coded} == {*bands, "none"} - {"right"}
+    # without bands, what is left of them is stale; somebody else's is his
+    left = {record for record, verdict in verdicts(cluster).items() if verdict == "stale"}
+    assert left == {"right", "another", "wrong", "more", "uncoded"}
 
 
 def test_what_failed_with_the_same_content_is_not_tried_again(cluster: FakeCluster) -> None:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integration.splice import put, take_out, without
+from integration.splice import put, take_out, without, without_bands
 from mappings.errors import DataError
 
 CODES = {"text": "AAAA", "image": ["AAAAAAA="], "source": "0f"}
+TERMS = {"text": "!! a#", "image": ["b$ c%"], "of": "0123abcd"}
 OTHERS = {"text": "BBBB", "source": "ff", "bands": [1, None, "ü", "\u2028", "\n"]}
 QUICK = settings(max_examples=60, deadline=None)
 
@@ -24,10 +25,8 @@ characters = st.one_of(
     st.characters(exclude_characters='"\\', exclude_categories=["Cs", "Cc"]),
     st.sampled_from([r"\"", r"\\", r"\/", r"\n", r"\u0063", r"\u00e9", r"\ud83d\ude00", r"\ud800", "{", "}", ",", ":"]),
 )
-names = st.one_of(
-    st.sampled_from(["crosshatch", r"cross\u0068atch", r"crosshatch\"", r"\\crosshatch", " crosshatch", ""]),
-    st.lists(characters, max_size=5).map("".join),
-)
+SPELT = ["crosshatch", "_crosshatch", r"\u005fcrosshatch", r"cross\u0068atch", r"crosshatch\"", r"\\crosshatch"]
+names = st.one_of(st.sampled_from([*SPELT, " crosshatch", ""]), st.lists(characters, max_size=5).map("".join))
 strings = st.one_of(names, st.lists(characters, max_size=20).map("".join)).map('"{}"'.format)
 scalars = st.one_of(numbers, strings, st.sampled_from(["true", "false", "null", "{}", "[]", "{ }", "[\n]"]))
 
@@ -55,7 +54,7 @@ def object_of(members: list[str], blank: str) -> str:
 
 
 values = st.recursive(scalars, lambda inner: arrays(inner) | objects(inner), max_leaves=8)
-foreign_names = names.filter(lambda key: json.loads(f'"{key}"') != "crosshatch")
+foreign_names = names.filter(lambda key: json.loads(f'"{key}"') not in ("crosshatch", "_crosshatch"))
 
 
 @st.composite
@@ -82,8 +81,8 @@ def members_of(document: bytes | str) -> list[tuple[str, Any]]:
     return held
 
 
-def our_object(document: bytes) -> Any:
-    return dict(json.loads(document, parse_int=str, parse_float=str)).get("crosshatch")
+def our_object(document: bytes, name: str = "crosshatch") -> Any:
+    return dict(json.loads(document, parse_int=str, parse_float=str)).get(name)
 
 
 def encoded(text: str) -> bytes:
@@ -103,6 +102,54 @@ def test_put_and_take_out_give_the_very_bytes_back(text: str) -> None:
     assert put(there, "mine", None) == source
     assert take_out(source) == source
     assert put(source, "mine", None) == source
+
+
+@QUICK
+@given(documents())
+def test_codes_and_bands_come_and_go_together(text: str) -> None:
+    source = encoded(text)
+    there = put(source, "mine", CODES, TERMS)
+    assert members_of(there)[:-2] == members_of(text)
+    assert [key for key, _ in members_of(there)[-2:]] == ["crosshatch", "_crosshatch"]
+    assert (our_object(there), our_object(there, "_crosshatch")) == ({"mine": CODES}, {"mine": TERMS})
+    assert there.count(b"\n") == source.count(b"\n")
+    assert put(there, "mine", CODES, TERMS) == there
+    assert without_bands(there, "mine") == put(there, "mine", CODES) == put(source, "mine", CODES)
+    assert take_out(there) == without(there, "mine") == put(there, "mine", None) == source
+    assert without_bands(source, "mine") == source
+
+
+@st.composite
+def with_both(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
+    """A document that holds both objects anywhere, in any spelling; and what it holds in the one of the bands."""
+    pairs = [member(draw, key, value) for key, value in draw(st.lists(st.tuples(foreign_names, values), max_size=2))]
+    bands = draw(st.sampled_from([{"mine": TERMS}, {"other": TERMS}, {"mine": TERMS, "other": TERMS}]))
+    for ours, spellings in (
+        ({"mine": CODES}, ["crosshatch", r"cross\u0068atch"]),
+        (bands, ["_crosshatch", r"\u005fcrosshatch", r"_cross\u0068atch"]),
+    ):
+        text = json.dumps(ours, indent=draw(st.sampled_from([None, 1])))
+        pairs.insert(draw(st.integers(0, len(pairs))), member(draw, draw(st.sampled_from(spellings)), text))
+    return draw(spaces) + object_of(pairs, "") + draw(spaces), bands
+
+
+@QUICK
+@given(with_both())
+def test_both_objects_wherever_they_stand(document: tuple[str, dict[str, Any]]) -> None:
+    source, bands = encoded(document[0]), document[1]
+    foreign = [pair for pair in members_of(source) if pair[0] not in ("crosshatch", "_crosshatch")]
+    there = put(source, "mine", {"source": "1"}, {"of": "2"})
+    assert [key for key, _ in members_of(there)] == [key for key, _ in members_of(source)]
+    assert our_object(there) == {"mine": {"source": "1"}}
+    assert our_object(there, "_crosshatch") == {**bands, "mine": {"of": "2"}}
+    assert members_of(take_out(source)) == foreign
+    rest = {space: terms for space, terms in bands.items() if space != "mine"}
+    assert our_object(without_bands(source, "mine"), "_crosshatch") == (rest or None)
+    assert our_object(without_bands(source, "mine")) == {"mine": CODES}
+    assert (our_object(without(source, "mine")), our_object(without(source, "mine"), "_crosshatch")) == (
+        None,
+        rest or None,
+    )
 
 
 @QUICK
@@ -163,6 +210,35 @@ def test_put_byte_for_byte(before: bytes, after: bytes) -> None:
 )
 def test_take_out_byte_for_byte(before: bytes, after: bytes) -> None:
     assert take_out(before) == after
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b'{"a":813.50}', b'{"a":813.50,"crosshatch":{"s":{"text":"A"}},"_crosshatch":{"s":{"of":"0"}}}'),
+        (b' { } ', b' {"crosshatch":{"s":{"text":"A"}} ,"_crosshatch":{"s":{"of":"0"}}} '),
+        (b'{"_crosshatch":{"t":{"of":"1"}}, "a":1}',
+         b'{"_crosshatch":{"t":{"of":"1"},"s":{"of":"0"}}, "a":1,"crosshatch":{"s":{"text":"A"}}}'),
+        (b'{"_crosshatch":{"s":{"text":"! !","record":"# #","of":"1"}},"crosshatch":{"s":{}}}',
+         b'{"_crosshatch":{"s":{"of":"0"}},"crosshatch":{"s":{"text":"A"}}}'),
+    ],
+)  # fmt: skip
+def test_put_both_byte_for_byte(before: bytes, after: bytes) -> None:
+    """Of the bands nothing is kept that another banding left."""
+    assert put(before, "s", {"text": "A"}, {"of": "0"}) == after
+
+
+@pytest.mark.parametrize(
+    "foreign", [b'{"_crosshatch":"red"}', b'{"_crosshatch":null}', b'{"_crosshatch":{}}', b'{"_crosshatch":{"s":1}}']
+)
+def test_an_object_of_somebody_else_without_our_bands_stays(foreign: bytes) -> None:
+    assert take_out(foreign) == without(foreign, "s") == without_bands(foreign, "s") == foreign
+    assert take_out(put(foreign, "s", CODES)) == foreign
+
+
+def test_bands_are_not_written_over_what_is_somebody_elses() -> None:
+    with pytest.raises(DataError, match="'_crosshatch' that is not ours"):
+        put(b'{"_crosshatch":"red"}', "s", CODES, TERMS)
 
 
 @pytest.mark.parametrize("foreign", [b'"a red pattern"', b"7", b"[1]", b"true"])

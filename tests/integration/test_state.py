@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from integration import state
-from integration.state import Attached, Bundle, Weights
+from integration.state import Attached, Bundle, Learnt, Weights
+from mappings.bands import Banding
 from mappings.errors import NotAttachedError, RequestError, UnknownIndexError
 from mappings.profile import TargetProfile
 from tests.integration.fakes import FakeCluster
@@ -38,6 +39,32 @@ def test_what_is_saved_is_read_back(cluster: FakeCluster) -> None:
     assert state.attached(here, "biblios").bundle.bits == 64
     state.forget(here, state.attached(here, "biblios"))
     assert state.by_name(here, "biblios") is None
+
+
+def test_bands_are_saved_and_read_back(cluster: FakeCluster) -> None:
+    here = cluster.as_cluster()
+    order = tuple(reversed(range(60)))
+    for change in (
+        {"bands": Banding(64, 10, order), "learnt": Learnt(5000, 400, (("recall@10", 0.99),))},
+        {"filling": Banding(64, 12), "learnt": Learnt(5000, 400)},
+    ):
+        bundle = replace(KNOWN.spaces["s_2"], **change)
+        version = state.get(here, "index:biblios") and state.attached(here, "biblios").version
+        state.save(here, replace(KNOWN, spaces={**KNOWN.spaces, "s_2": bundle}, version=version))
+        read = state.attached(here, "biblios")
+        assert read.spaces["s_2"] == bundle
+        assert read.spaces["s_2"].cut == next(iter(change.values()))
+        assert read.spaces["s_1"].cut is None
+
+
+def test_a_state_from_before_there_were_bands_is_read(cluster: FakeCluster) -> None:
+    here = cluster.as_cluster()
+    state.save(here, KNOWN)
+    document = state.get(here, "index:biblios")["_source"]
+    old = {"reference": "b", "name": "b", "bits": 64, "digest": "cd" * 32, "was_active": True}
+    document["body"]["spaces"]["s_2"] = old
+    state.put(here, "index:biblios", document)
+    assert state.attached(here, "biblios").spaces["s_2"] == Bundle("b", "b", 64, "cd" * 32, was_active=True)
 
 
 def test_the_slower_of_two_commands_is_refused(cluster: FakeCluster) -> None:

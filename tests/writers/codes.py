@@ -6,8 +6,8 @@ from typing import Any
 
 from encoders.api import Encoder, Item
 from integration import records, scan, state
-from integration.encoding import stored_members, up_to_date
 from integration.engine.client import Cluster
+from integration.stored import stored_codes, stored_members
 from mappings.code import HashCode
 from mappings.fields import StoredCodes
 
@@ -38,7 +38,7 @@ def _read(source: bytes, known: state.Attached) -> tuple[str | None, dict[str, A
     content = records.read(document, known.profile)
     members = stored_members(document, known.space)
     digest = content.digest(known.profile, known.bundle.digest)
-    return content.text, members, up_to_date(members, digest, known.bundle.bits)
+    return content.text, members, stored_codes(members, digest, known.bundle.bits) is not None
 
 
 def _agree(stored: HashCode | None, expected: HashCode | None, tolerated: int) -> bool:

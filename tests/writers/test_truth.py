@@ -7,10 +7,11 @@ import pytest
 from tests.writers.truth import same
 
 OURS = b',"crosshatch":{"s":{"text":"AAAA","image":["BBBB"],"source":"00"}}}'
+BOTH = OURS[:-1] + b',"_crosshatch":{"s":{"text":"!a b}","of":"0123abcd"}}}'
 SENT = '{"title": "caf\\u00e9 鯨","call":813.50,"n":1E2,"marc":"a,\\"crosshatch\\":{}"}'.encode()
 
 
-@pytest.mark.parametrize("raw", [SENT, SENT[:-1] + OURS, SENT[:-1] + b',"crosshatch":{}}'])
+@pytest.mark.parametrize("raw", [SENT, SENT[:-1] + OURS, SENT[:-1] + BOTH, SENT[:-1] + b',"crosshatch":{}}'])
 def test_bytes_that_are_the_writers(raw: bytes) -> None:
     assert same(raw, SENT)
 
@@ -23,6 +24,8 @@ def test_bytes_that_are_the_writers(raw: bytes) -> None:
         SENT.replace(b"\\u00e9", "é".encode())[:-1] + OURS,
         SENT.replace(b": ", b":")[:-1] + OURS,
         SENT[:-1] + OURS[:-1] + b',"more":{}}',
+        SENT[:-1] + BOTH[:-1] + b',"more":{}}',
+        SENT[:-1] + OURS[:-1] + b',"more":{}' + BOTH[len(OURS) - 1 :],
         SENT[:-1] + b',"more":1}',
         b"{}",
     ],
@@ -36,6 +39,7 @@ def test_bytes_that_are_not(raw: bytes) -> None:
     [
         (b'{"a":1,"b":["x"]}', True),
         (b'{"b":["x"],"a":1,"crosshatch":{"s":{}}}', True),
+        (b'{"b":["x"],"_crosshatch":{"s":{}},"a":1,"crosshatch":{"s":{}}}', True),
         (b'{"a":1,"b":["y"]}', False),
         (b'{"a":1,"b":["x"],"c":null}', False),
     ],

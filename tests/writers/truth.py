@@ -10,7 +10,7 @@ from typing import Any
 from integration import scan
 from integration.engine.client import Cluster, part
 
-OURS = re.compile(rb',"crosshatch":(\{.*\})\}\s*$', re.DOTALL)
+OURS = re.compile(rb',"crosshatch":(\{.*?\})(?:,"_crosshatch":(\{.*\}))?\}\s*$', re.DOTALL)
 Place = tuple[str, str]  # index, id
 
 
@@ -52,7 +52,7 @@ class Truth:
     counts: Counter[str] = field(default_factory=Counter)
 
     def check(self, cluster: Cluster) -> Differences:
-        """Compare every document, minus our member, with what was written last."""
+        """Compare every document, minus our members, with what was written last."""
         there = {
             (index, hit.id): hit.source
             for index in dict.fromkeys(index for index, _ in self.held)
@@ -72,16 +72,18 @@ class Truth:
 
 
 def same(raw: bytes, body: bytes | Mapping[str, Any]) -> bool:
-    """Whether a document as the engine holds it is `body`, but for our member, which stands last."""
+    """Whether a document as the engine holds it is `body`, but for our members, which stand last."""
     if not isinstance(body, bytes):
         value = json.loads(raw)
-        value.pop("crosshatch", None)
+        for ours in ("crosshatch", "_crosshatch"):
+            value.pop(ours, None)
         return bool(value == body)
     ours = OURS.search(raw)
     if ours is None:
         return raw == body
     try:
-        json.loads(ours[1])  # ours alone, and nothing behind it
+        for member in filter(None, ours.groups()):
+            json.loads(member)  # ours alone, and nothing behind it
     except ValueError:
         return False
     return raw[: ours.start()] + b"}" == body
