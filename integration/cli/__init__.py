@@ -19,6 +19,7 @@ COMMANDS = {
     "load": "load",
     "off": "switch",
     "on": "switch",
+    "plans": "plans",
     "problems": "problems",
     "profile": "profile",
     "reindex": "reindex",

@@ -28,6 +28,9 @@ def status(index: str, as_json: bool) -> None:
             table.add_row(f"{kind}: {reason}", str(number))
     table.add_row("space", result["space"])
     table.add_row("bundle", f"{result['bundle']['name']}, {result['bundle']['bits']} bits")
+    for plan in result["plans"]:
+        said = f"{plan['bands']} of {plan['width']} bits in {plan['documents']} documents of space {plan['space']}"
+        table.add_row(plan["plan"], f"{said}; {plan['advice']}" if plan["advice"] else said)
     if result["lag_s"]:
         table.add_row("oldest stale", f"at most {result['lag_s']:.0f} s")
     if followed := result["follow"]:
