@@ -11,6 +11,7 @@ import sys
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from integration import attach as attaching
-from integration import problems, scan, splice, state
+from integration import mapping, plans, problems, scan, splice, state
 from integration.code_source import PROBE
 from integration.encoding import BatchEncoding
 from integration.engine.client import Cluster, part
 from integration.jobs import Job
 from integration.settings import Settings
+from integration.stored import bands_of, stored_bands
 from integration.writer import GuardedIndex, Key
+from mappings.bands import OBJECT as BANDS
+from mappings.bands import Banding
+from mappings.bands import space_mapping as bands_mapping
 from mappings.errors import CrosshatchError, EngineRefused, NotAttachedError, UnknownIndexError
 from mappings.fields import OBJECT, StoredCodes
 from tests.live.fakes import BITS, CARD, FakeEncoder, NoWatch, code_of
@@ -78,6 +83,8 @@ RARE = (
     "close or open",
     "attach",
     "detach",
+    "add bands",
+    "drop bands",
 )
 
 
@@ -251,6 +258,8 @@ class Catalogue(RuleBasedStateMachine):
             self.attach(meanwhile)
         elif what == "detach":
             self.detach(drop_codes, meanwhile)
+        elif what in ("add bands", "drop bands"):
+            self.bands(what, meanwhile)
         else:
             self.whole_index(what)
 
@@ -262,6 +271,17 @@ class Catalogue(RuleBasedStateMachine):
         with self._we(meanwhile) as cluster:
             attaching.detach(cluster, state.attached(cluster, self.name), drop_codes=drop_codes)
         self.encoder.encoded.clear()  # the store, or the secret that opens it, may be gone
+
+    def bands(self, what: str, meanwhile: Any) -> None:
+        """What `plans add` does before its pass, which scans and jobs are here; or `plans drop`."""
+        with self._we(meanwhile) as cluster:
+            known = state.attached(cluster, self.name)
+            if what == "add bands":
+                mapping.put(cluster, known.index, bands_mapping(known.space))
+                bundle = replace(known.bundle, filling=Banding(BITS, 8 + len(self.jobs) % 2))
+                state.save(cluster, replace(known, spaces={known.space: bundle}))
+            elif known.bundle.cut:
+                plans.drop(cluster, known, known.space)
 
     @rule(retry=st.booleans(), meanwhile=interludes)
     def scan(self, retry: bool, meanwhile: Any) -> None:
@@ -377,9 +397,10 @@ class Catalogue(RuleBasedStateMachine):
         """Aliases point into the index they are named after; the mapping is ours or not there."""
         about = self.cluster.request("GET", f"/{self.name}")[self.name]
         assert {alias.partition("-")[2][2:] for alias in about["aliases"]} <= {about["settings"]["index"]["uuid"]}
-        spaces = about["mappings"]["properties"].get(OBJECT, {}).get("properties", {})
-        types = {field["type"] for space in spaces.values() for field in space["properties"].values()}
-        assert types <= {"binary"}
+        for ours, kind in ((OBJECT, "binary"), (BANDS, "text")):
+            spaces = about["mappings"]["properties"].get(ours, {}).get("properties", {})
+            types = {field["type"] for space in spaces.values() for field in space["properties"].values()}
+            assert types <= {kind}
 
     @invariant()
     def nothing_is_encoded_twice(self) -> None:
@@ -411,11 +432,13 @@ class Catalogue(RuleBasedStateMachine):
             document = json.loads(current.source)
             text = document.get("title")
             members = document.get(OBJECT, {}).get(known.space)
-            if text in (None, "poison"):
+            codes = StoredCodes() if text in (None, "poison") else StoredCodes(code_of(text.encode()))
+            assert stored_bands(document, known.space) == bands_of(codes, known.bundle.cut)
+            if not codes.parts:
                 uncoded.add(current.key.id)
                 assert members is None
             else:
-                assert StoredCodes.read(members, BITS) == StoredCodes(code_of(text.encode()))
+                assert StoredCodes.read(members, BITS) == codes
         assert {problem.record for problem in problems.every(self.cluster, known)} == uncoded
         assert sum(problems.counts(self.cluster, known)["failed"].values()) == len(uncoded)
         everything = Job("all", known.index, known.uuid, known.space, KEYS)

@@ -4,26 +4,30 @@ Koha's, FOLIO's and InvenioRDM's mappings and documents as their writers make th
 client does see of us, and `test_what_a_client_sees_of_us` holds it to that.
 """
 
+import json
 import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from integration import attach as attaching
-from integration import scan
+from integration import mapping, scan, state
+from integration.counts import Counts
 from integration.encoding import BatchEncoding
 from integration.engine.client import Cluster, part
 from integration.jobs import Job
 from integration.settings import Settings
-from integration.writer import Key
+from mappings.bands import OBJECT as BANDS
+from mappings.bands import Banding
+from mappings.bands import space_mapping as bands_mapping
 from mappings.errors import EngineRefused
 from mappings.fields import OBJECT
-from tests.live.fakes import CARD, FakeEncoder, NoWatch
+from tests.live.fakes import BITS, CARD, FakeEncoder, NoWatch, code_of
 from tests.writers import library
 from tests.writers.folio import FolioWriter
 from tests.writers.invenio import InvenioWriter
@@ -150,7 +154,8 @@ def _answer(cluster: Cluster, index: str, body: Mapping[str, Any], *, tied: bool
         return error.status, error.kind
     answer["hits"]["max_score"] = _rounded(answer["hits"]["max_score"])
     for hit in answer["hits"]["hits"]:
-        hit.get("_source", {}).pop(OBJECT, None)
+        for ours in (OBJECT, BANDS):
+            hit.get("_source", {}).pop(ours, None)
         hit["_score"] = _rounded(hit["_score"])
         del hit["_index"]
     if tied:  # which of two equal scores comes first depends on who was written last
@@ -184,8 +189,9 @@ def test_a_catalogues_own_searches_stay_the_same(
 ) -> None:
     """Explained queries, hits, totals, scores, facets, highlights and suggestions.
 
-    Attaching changes nothing. Encoding writes each document once, and scores count what was written over until the
-    engine drops it: so they are those of a twin whose owner wrote each document once more.
+    Attaching changes nothing, nor does adding the fields of bands. Encoding writes each document once, and scores count
+    what was written over until the engine drops it: so they are those of a twin whose owner wrote each document once
+    more. Adding bands does the same once again.
     """
     built = [system.build(cluster.url, f"{name}{twin}") for twin in ("", "twin")]
     assert [writer.build().stop().errors for writer, _ in built] == [[], []]
@@ -194,29 +200,56 @@ def test_a_catalogues_own_searches_stay_the_same(
     assert sum(bool(said["hits"]["hits"]) for said in before if isinstance(said, dict)) > len(before) // 6
     known = attaching.attach(cluster, attaching.plan(cluster, index, system.profile, CARD))
     assert answers(cluster, index, system) == before
+    assert written(cluster, known, settings).encoded == RECORDS
+    assert_alike(cluster, index, rewritten(cluster, twin), system)
+    banded = with_bands(cluster, known)
+    assert written(cluster, banded, settings).restored == RECORDS
+    [page] = scan.pages(cluster, index)
+    assert all(known.space in json.loads(hit.source)[BANDS] for hit in page)
+    assert_alike(cluster, index, rewritten(cluster, twin), system)
+
+
+def with_bands(cluster: Cluster, known: state.Attached) -> state.Attached:
+    """The index with the fields of bands, and a state that asks for them."""
+    mapping.put(cluster, known.index, bands_mapping(known.space))
+    bundle = replace(known.bundle, bands=Banding(BITS, 8))
+    state.save(cluster, replace(known, spaces={known.space: bundle}))
+    return state.attached(cluster, known.index)
+
+
+def written(cluster: Cluster, known: state.Attached, settings: Settings) -> Counts:
+    """One update of every record."""
     keys = tuple(one.key for one in scan.judged(cluster, known))
     job = Job("job", known.index, known.uuid, known.space, keys)
-    assert BatchEncoding(job, known, cluster, FakeEncoder, settings).run(NoWatch()).encoded == RECORDS
-    ours, theirs = answers(cluster, index, system), answers(cluster, rewritten(cluster, twin), system)
+    return BatchEncoding(job, known, cluster, FakeEncoder, settings).run(NoWatch())
+
+
+def assert_alike(cluster: Cluster, index: str, twin: str, system: System) -> None:
+    """When the engine drops what was written over is its own affair, index by index: so both are asked for a while."""
+    ours, theirs = (answers(cluster, one, system) for one in (index, twin))
     deadline = time.monotonic() + 90
-    while ours != theirs and time.monotonic() < deadline:  # when the engine drops it is its own affair, index by index
+    while ours != theirs and time.monotonic() < deadline:
         time.sleep(5)
         ours, theirs = (answers(cluster, one, system) for one in (index, twin))
     assert ours == theirs
 
 
+@pytest.mark.parametrize("bands", [False, True], ids=["codes", "codes and bands"])
 def test_what_a_client_sees_of_us(
-    cluster: Cluster, settings: Settings, index: Callable[..., str], tmp_path: Path
+    cluster: Cluster, settings: Settings, index: Callable[..., str], tmp_path: Path, bands: bool
 ) -> None:
-    """What docs/invariants.md says: whole documents, `fields: *`, `_field_caps`, patterns that are meant for fields."""
+    """What docs/invariants.md says: whole documents, `fields: *`, `_field_caps`, patterns that are meant for fields.
+
+    Of bands, nothing but their own names shows.
+    """
     profile_file = tmp_path / "seen.yaml"
     profile_file.write_text("{name: seen, text: [title]}")
     title = {"type": "text", "fields": {"text": {"type": "text"}}}
     made = index({"mappings": {"properties": {"title": title, "call": {"type": "keyword"}}}})
     cluster.request("PUT", f"/{made}/_doc/1", params={"refresh": "true"}, body={"title": "whale", "call": "1"})
     known = attaching.attach(cluster, attaching.plan(cluster, made, str(profile_file), CARD))
-    job = Job("job", known.index, known.uuid, known.space, (Key("1"),))
-    BatchEncoding(job, known, cluster, FakeEncoder, settings).run(NoWatch())
+    known = with_bands(cluster, known) if bands else known
+    assert written(cluster, known, settings).encoded == 1
     cluster.request("POST", f"/{made}/_refresh")
     text = f"{OBJECT}.{known.space}.text"
 
@@ -224,8 +257,8 @@ def test_what_a_client_sees_of_us(
         return cluster.request("POST", f"/{made}/_search", body=body)["hits"]["hits"]
 
     [whole] = search({})
-    assert set(whole["_source"]) == {"title", "call", OBJECT}
-    [without] = search({"_source": {"excludes": [OBJECT]}})
+    assert set(whole["_source"]) == {"title", "call", OBJECT, *([BANDS] if bands else [])}
+    [without] = search({"_source": {"excludes": [OBJECT, BANDS]}})
     assert without["_source"] == {"title": "whale", "call": "1"}
     [fields] = search({"fields": ["*"], "_source": False})
     assert set(fields["fields"]) == {"title", "title.text", "call", text}
@@ -233,7 +266,7 @@ def test_what_a_client_sees_of_us(
     assert set(values["fields"]) == {"call", text}
     [stored] = search({"stored_fields": ["*"]})
     assert "fields" not in stored
-    seen = cluster.request("GET", f"/{made}/_field_caps", params={"fields": "*"})["fields"]
+    seen = cluster.request("GET", f"/{made}/_field_caps", params={"fields": "c*"})["fields"]
     ours = {name: kinds for name, kinds in seen.items() if name.startswith(OBJECT)}
     assert text in ours
     assert not any(kind["searchable"] for kinds in ours.values() for kind in kinds.values())
@@ -243,3 +276,33 @@ def test_what_a_client_sees_of_us(
     pattern["query_string"]["lenient"] = True
     assert len(search({"query": pattern})) == 1
     assert len(search({"query": {"exists": {"field": "cross*"}}})) == 1
+
+
+def test_no_word_of_a_reader_meets_a_band(
+    cluster: Cluster, settings: Settings, index: Callable[..., str], tmp_path: Path
+) -> None:
+    """Even where somebody searches for the very terms: `*` finds and highlights the catalogue's own fields alone."""
+    profile_file = tmp_path / "seen.yaml"
+    profile_file.write_text("{name: seen, text: [title]}")
+    made = index({"mappings": {"properties": {"title": {"type": "text", "analyzer": "whitespace"}}}})
+    known = with_bands(cluster, attaching.attach(cluster, attaching.plan(cluster, made, str(profile_file), CARD)))
+    assert known.bundle.bands
+    terms = known.bundle.bands.line(code_of(b"whale"))
+    for record, title in (("1", "whale"), ("2", f"ship {terms}")):
+        cluster.request("PUT", f"/{made}/_doc/{record}", params={"refresh": "true"}, body={"title": title})
+    assert written(cluster, known, settings).encoded == 2
+    cluster.request("POST", f"/{made}/_refresh")
+    assert json.loads(cluster.raw("GET", f"/{made}/_source/1"))[BANDS][known.space]["text"] == terms
+    highlight = {"require_field_match": False, "fields": {"*": {}}}
+    for query in (
+        *({"multi_match": {"query": terms, "fields": fields, "lenient": True}} for fields in (["*"], ["*.text"], [])),
+        {"simple_query_string": {"query": terms, "fields": ["*"], "lenient": True}},
+        {"more_like_this": {"like": terms, "min_term_freq": 1, "min_doc_freq": 1}},
+        {"exists": {"field": "_c*"}},
+    ):
+        hits = cluster.request("POST", f"/{made}/_search", body={"query": query, "highlight": highlight})["hits"][
+            "hits"
+        ]
+        if "exists" not in query:
+            assert {hit["_id"] for hit in hits} <= {"2"}, query
+        assert {field for hit in hits for field in hit.get("highlight", {})} <= {"title"}, query
