@@ -4,11 +4,12 @@ Multi-index hashing (Norouzi, Punjani, Fleet: Fast Search in Hamming Space with 
 whose distance is at most m * (r + 1) - 1 agree in one of m bands up to r bits. A query therefore asks, band by band,
 for the terms within radius r of its own.
 
-    "_crosshatch": {"<space>": {"text": "<terms>", "image": ["<terms>", ...], "record": "<terms>", "of": "<banding>"}}
+    "_crosshatch": {"<space>": {"t": "<terms>", "i": ["<terms>", ...], "r": "<terms>", "of": "<banding>"}}
 
 The terms lie in an object of their own, because a name that begins with `_` is the one kind of indexed field that
-neither `*` nor a pattern of a catalogue's fields expands to. A `binary` field cannot carry them as a sub-field or by
-`copy_to`: the engine's JSON reader has consumed the value by then, and indexes the string that it read before.
+`*` does not expand to, nor a pattern such as `c*`. One that begins with `*` does, so parts have names that no `*.text`
+or `*_t` of a catalogue meets. A `binary` field cannot carry the terms as a sub-field or by `copy_to`: the engine's JSON
+reader has consumed the value by then, and indexes the string that it read before.
 """
 
 import hashlib
@@ -25,14 +26,16 @@ from numpy.typing import NDArray
 
 from mappings.code import HashCode, check_bits
 from mappings.errors import CodeLengthError
-from mappings.fields import PARTS, StoredCodes
+from mappings.fields import StoredCodes
 
 OBJECT = "_crosshatch"
+LEAVES = {"text": "t", "image": "i", "record": "r"}  # what a part is called there
 OF = "of"  # names the banding that made the terms, so that a scan sees those of another one
 NARROWEST, WIDEST = 6, 20  # bits of a band
 CANDIDATES = 10_000  # records that share a band with a query by chance, at radius 1
 # printable, and written by every JSON writer as they are
 _SYMBOLS = "".join(chr(sign) for sign in range(33, 127) if chr(sign) not in "\"\\<>&'")
+_FIRST = "".join(sign for sign in _SYMBOLS if not sign.isalnum())  # so that no term is a word of a text
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +109,18 @@ class Banding:
         """JSON members for the space's object under `OBJECT`; parts without a code are left out."""
         members: dict[str, Any] = {}
         if codes.text:
-            members["text"] = self.line(codes.text)
+            members[LEAVES["text"]] = self.line(codes.text)
         if codes.image:
-            members["image"] = [self.line(code) for _, code in codes.image]
+            members[LEAVES["image"]] = [self.line(code) for _, code in codes.image]
         if codes.record:
-            members["record"] = self.line(codes.record)
+            members[LEAVES["record"]] = self.line(codes.record)
         return {**members, OF: self.name} if members else {}
 
     def _term(self, band: int, value: int) -> str:
         """A term of one band: no other band has it, so that all of a part may share a field."""
-        number = (band << self.width) + value
-        signs = []
-        for _ in range(_signs(self.count << self.width)):
+        number, first = divmod((band << self.width) + value, len(_FIRST))
+        signs = [_FIRST[first]]
+        for _ in range(_signs(self.count << self.width) - 1):
             number, sign = divmod(number, len(_SYMBOLS))
             signs.append(_SYMBOLS[sign])
         return "".join(signs)
@@ -125,13 +128,13 @@ class Banding:
 
 def field_name(space: str, part: str) -> str:
     """Full name of the field that holds the terms of `part`."""
-    return f"{OBJECT}.{space}.{part}"
+    return f"{OBJECT}.{space}.{LEAVES[part]}"
 
 
 def space_mapping(space: str) -> dict[str, Any]:
     """Body for `PUT <index>/_mapping`: postings alone, no norms, no positions, no doc values."""
     terms = {"type": "text", "analyzer": "whitespace", "index_options": "docs", "norms": False}
-    inner = {"dynamic": False, "properties": dict.fromkeys(PARTS, terms)}
+    inner = {"dynamic": False, "properties": dict.fromkeys(LEAVES.values(), terms)}
     return {"properties": {OBJECT: {"dynamic": False, "properties": {space: inner}}}}
 
 
@@ -191,7 +194,7 @@ def _picked(order: tuple[int, ...]) -> Callable[[str], tuple[str, ...]]:
 def _signs(terms: int) -> int:
     """How many signs tell so many terms apart."""
     count = 1
-    while len(_SYMBOLS) ** count < terms:
+    while len(_FIRST) * len(_SYMBOLS) ** (count - 1) < terms:
         count += 1
     return count
 

@@ -175,8 +175,8 @@ GUESSED = {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_abo
         (BANDS, True),
         ({"type": "keyword"}, False),
         ({"properties": {**BANDS["properties"], "pattern": {"type": "text"}}}, False),
-        ({"properties": {"s_0": {"properties": {"text": GUESSED, "of": GUESSED}}}}, False),
-        ({"properties": {"s_0": {"properties": dict.fromkeys(["text", "image", "record"], GUESSED)}}}, False),
+        ({"properties": {"s_0": {"properties": {"t": GUESSED, "of": GUESSED}}}}, False),
+        ({"properties": {"s_0": {"properties": dict.fromkeys(["t", "i", "r"], GUESSED)}}}, False),
     ],
 )
 def test_the_field_of_the_bands_must_be_ours(field: dict[str, Any], free: bool) -> None:

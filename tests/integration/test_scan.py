@@ -66,9 +66,9 @@ def test_bands_that_the_codes_do_not_give_make_a_record_stale(cluster: FakeClust
     bands: dict[str, Any] = {
         "right": {"s_1": right, "s_2": {}},
         "another": {"s_1": other.members(held)},
-        "unnamed": {"s_1": {"text": right["text"]}},
-        "wrong": {"s_1": {**right, "text": cut.line(HashCode(16, b"ba"))}},
-        "more": {"s_1": {**right, "record": right["text"]}},
+        "unnamed": {"s_1": {"t": right["t"]}},
+        "wrong": {"s_1": {**right, "t": cut.line(HashCode(16, b"ba"))}},
+        "more": {"s_1": {**right, "r": right["t"]}},
         "string": "somebody else's",
     }
     codes = {"crosshatch": {"s_1": {**CODES, "source": digest}}}

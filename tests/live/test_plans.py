@@ -156,7 +156,7 @@ def test_whatever_the_library_system_writes_the_bands_are_there_or_come_back(
     assert update(cluster, again, settings).restored == 1
     assert banded(cluster, known.index) == {"1": True}
     field = cluster.request("GET", f"/{known.index}/_mapping")[known.index]["mappings"]["properties"][BANDS]
-    assert field["properties"][known.space]["properties"]["text"]["analyzer"] == "whitespace"
+    assert field["properties"][known.space]["properties"]["t"]["analyzer"] == "whitespace"
 
 
 def test_detach_and_drop_leave_the_very_bytes(

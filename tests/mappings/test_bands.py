@@ -55,6 +55,16 @@ def test_no_two_bands_share_a_term_and_none_is_told_twice() -> None:
     assert len(every) == len(set(every)) == 4 * 256
 
 
+@pytest.mark.parametrize("width", [6, 8, 11, 14, 20])
+def test_no_term_is_a_word_of_a_text(width: int) -> None:
+    """It begins with a sign, and a band's terms are all of one length, of as few signs as there must be."""
+    cut, rng = Banding(128, width), random.Random(width)
+    terms = {term for _ in range(200) for term in cut.line(code(rng, 128)).split(" ")}
+    assert not any(term[0].isalnum() for term in terms)
+    [length] = {len(term) for term in terms}
+    assert 26 * 88 ** (length - 2) < cut.count << width <= 26 * 88 ** (length - 1)
+
+
 @pytest.mark.parametrize("radius", [0, 1, 2])
 def test_a_code_as_near_as_promised_shares_a_band(radius: int) -> None:
     rng = random.Random(radius)
@@ -80,7 +90,7 @@ def test_members_name_their_banding() -> None:
     cut = Banding(16, 8)
     one, two, three = (code(rng, 16) for _ in range(3))
     members = cut.members(StoredCodes(one, ((0, two), (3, three)), None))
-    assert members == {"text": cut.line(one), "image": [cut.line(two), cut.line(three)], "of": cut.name}
+    assert members == {"t": cut.line(one), "i": [cut.line(two), cut.line(three)], "of": cut.name}
     assert cut.members(StoredCodes()) == {}
     assert Banding.read(cut.listed()) == cut
     assert Banding(16, 8, tuple(reversed(range(16)))).name != cut.name
@@ -121,5 +131,5 @@ def test_the_order_parts_bits_that_say_the_same() -> None:
 
 def test_the_mapping_holds_postings_alone() -> None:
     inner = space_mapping("s")["properties"]["_crosshatch"]["properties"]["s"]["properties"]
-    assert inner["image"] == {"type": "text", "analyzer": "whitespace", "index_options": "docs", "norms": False}
-    assert field_name("s", "image") == "_crosshatch.s.image"
+    assert inner["i"] == {"type": "text", "analyzer": "whitespace", "index_options": "docs", "norms": False}
+    assert field_name("s", "image") == "_crosshatch.s.i"

@@ -30,21 +30,21 @@ def test_only_what_shares_a_band_is_scored() -> None:
     banded, exact = (make(request, TARGET, [TEXT], [ENGLISH]) for make in (bands_plan, plan))
     assert (banded.name, banded.candidates, banded.lists) == ("bands", None, None)
     inner = banded.fused["query"]["script_score"]["query"]["bool"]
-    assert inner == {"filter": [ENGLISH, {"terms": {"_crosshatch.s.text": terms(1)}}]}
+    assert inner == {"filter": [ENGLISH, {"terms": {"_crosshatch.s.t": terms(1)}}]}
     banded.fused["query"]["script_score"]["query"] = exact.fused["query"]["script_score"]["query"]
     assert banded.fused == exact.fused
 
 
 def test_each_stored_part_has_its_terms_and_a_match_all_goes() -> None:
     found = bands_plan(SearchRequest(image=b"-"), TARGET, [TEXT], radius=0).fused["query"]["script_score"]["query"]
-    each = [{"terms": {f"_crosshatch.s.{part}": terms(0)}} for part in ("text", "image")]
+    each = [{"terms": {f"_crosshatch.s.{part}": terms(0)}} for part in ("t", "i")]
     assert found == {"bool": {"filter": [{"bool": {"should": each}}]}}
 
 
 def test_several_codes_of_a_query_share_a_fields_terms() -> None:
     other = ("text", HashCode(16, b"\xa5\xff"))  # its first band is the same
     asked = near(pairs_of(TARGET, [TEXT, other], ("text",)), {"s": (CUT, 0)})
-    assert asked == {"terms": {"_crosshatch.s.text": [*terms(0), CUT.terms(other[1], 0)[1][0]]}}
+    assert asked == {"terms": {"_crosshatch.s.t": [*terms(0), CUT.terms(other[1], 0)[1][0]]}}
 
 
 def test_words_make_two_lists_on_the_first_pages() -> None:
