@@ -204,6 +204,7 @@ def test_a_catalogues_own_searches_stay_the_same(
     known = with_bands(cluster, known)
     assert answers(cluster, index, system) == before
     assert written(cluster, known, settings).encoded == RECORDS
+    cluster.request("POST", f"/{index}/_refresh")
     [page] = scan.pages(cluster, index)
     assert all(known.space in json.loads(hit.source)[BANDS] for hit in page)
     ours, theirs = answers(cluster, index, system), answers(cluster, rewritten(cluster, twin), system)
