@@ -134,6 +134,7 @@ def target_of(known: state.Attached, card: BundleCard) -> Target:
         saturation=weights.saturation,
         k=weights.k,
         min_similarity=weights.min_similarity,
+        bands=known.bundle.bands,
     )
 
 

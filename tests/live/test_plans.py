@@ -16,6 +16,9 @@ from integration.counts import Counts
 from integration.engine.client import Cluster, part
 from integration.engine.services import Services
 from integration.parcels import Mode
+from integration.queries import QueryCodes
+from integration.search import run
+from integration.search.request import SearchRequest
 from integration.settings import Settings
 from integration.stored import bands_of, stored_bands, stored_codes, stored_members
 from mappings.bands import OBJECT as BANDS
@@ -81,6 +84,13 @@ def add(cluster: Cluster, known: state.Attached, settings: Settings, **how: Any)
     return plans.add(cluster, now, how.pop("space", now.space), BROKER, settings, Silent(), **how)
 
 
+def search(cluster: Cluster, known: state.Attached, settings: Settings) -> run.SearchResult:
+    """A search by the code of book 7, for which the bands plan is asked."""
+    codes = QueryCodes({"text": code_of(b"book 7")}, "process")
+    searcher = run.Searcher(cluster, settings, None, lambda *_, **__: CARD, lambda *_: codes)
+    return searcher.search(known.index, SearchRequest(image=b"-", plan="bands"))
+
+
 def raw(cluster: Cluster, known: state.Attached, record: str) -> bytes:
     """The bytes of a document."""
     return cluster.raw("GET", f"/{known.index}/_source/{part(record)}")
@@ -128,6 +138,8 @@ def test_bands_are_added_to_an_encoded_index_without_a_model(
         values = {n: bundle.bands.values(code_of(f"book {n}".encode()))[band] for n in range(RECORDS)}
         assert {hit["_id"] for hit in hits} == {str(n) for n, value in values.items() if value == values[7]}
     assert update(cluster, state.attached(cluster, known.index), settings).unchanged == RECORDS
+    found = search(cluster, known, settings)
+    assert (found.plan.name, found.hits[0].id, found.hits[0].distance) == ("bands", "7", 0)
     again = add(cluster, known, settings)
     assert (again.counts.unchanged, again.banding) == (RECORDS, done.banding)
     assert hands.encoder.encoded == []
@@ -225,6 +237,8 @@ def test_interrupted_it_goes_on_and_no_search_uses_what_is_half_filled(
     [stand] = bandings.stands(cluster, begun)
     assert (stand.documents, stand.lack, stand.ready) == (RECORDS - 1, 0, False)
     assert stand.advice == "not every document has them yet; run `crosshatch plans add` again"
+    with pytest.raises(RequestError, match="has no bands"):
+        search(cluster, known, settings)
     ended = add(cluster, known, settings)
     assert (ended.counts.restored, ended.counts.unchanged) == (1, RECORDS - 1)
     assert ended.banding == begun.bundle.filling == state.attached(cluster, known.index).bundle.bands
