@@ -119,7 +119,7 @@ def test_a_whole_run(services: Services, tmp_path: Path) -> None:
     assert rows["BM25"].recall_10 is None
     assert rows["BM25"].ratio == 1
     assert rows["bands by hand 8 x 16, radius 1"].added > rows["exact script"].added > 16
-    assert all(row.p50_ms <= row.p99_ms and set(row.per_second) == {"1", "2"} for row in rows.values())
+    assert all(row.p50_ms <= row.p99_ms and set(row.loads) == {"1", "2"} for row in rows.values())
 
 
 def test_a_way_that_nobody_knows_is_refused(services: Services, tmp_path: Path) -> None:

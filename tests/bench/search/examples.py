@@ -12,7 +12,7 @@ import numpy as np
 
 from tests.bench.search import summary
 from tests.bench.search.collection import Collection, Query
-from tests.bench.search.measuring import Answers
+from tests.bench.search.measuring import Answers, Load
 from tests.bench.search.truth import Truth
 from tests.bench.search.ways import CODES, ENGINE, OUTSIDE, Built
 
@@ -44,15 +44,13 @@ class Counting:
 
 def figures(sizes: tuple[int, ...] = (100_000, 1_000_000)) -> dict[str, Any]:
     """Rows of two ways at each size, as a run writes them: p50 of 1 ms at 100,000 records, and 3 at ten times that."""
-    held = {}
+    held, loads = {}, {8: Load(5.0, (1.0, 2.0, 3.0))}
     for size in sizes:
         ms = 1.0 if size == 100_000 else 3.0
         answers = {n: Answers([ms] * 4, [[0, 1]] * 4) for n in (10, 100)}
         right = [Truth(np.array([0, 1, 2, 3]), np.array([4.0, 3.0, 2.0, 1.0]))] * 4
         rows = {
-            way.name: summary.row(
-                way, Built(9.0, 200 * size, 80 * size), size, answers, answers[10], right, {1: 5.0, 8: 9}
-            )
+            way.name: summary.row(way, Built(9.0, 200 * size, 80 * size), size, answers, answers[10], right, loads)
             for way in (Counting("exact script", ENGINE), Counting("Faiss flat"))
         }
         held[str(size)] = {"ways": summary.as_json(rows)}

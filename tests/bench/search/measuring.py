@@ -49,23 +49,31 @@ def interleaved(ways: Sequence[Way], queries: Sequence[Query], size: int, *, war
     return answers
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What so many clients at once got: answers a second, and milliseconds of each answer."""
+
+    per_second: float
+    ms: tuple[float, ...]
+
+
 class Clients:
     """Processes that search as fast as they are answered, started once for all ways."""
 
     def __init__(self, pipes: Sequence[Connection]) -> None:
         self._pipes = pipes
 
-    def per_second(self, way: Way, queries: Sequence[Query], *, clients: int, seconds: float) -> float:
-        """Answers a second by so many clients at once: processes, or threads for what lies in this one's memory."""
+    def load(self, way: Way, queries: Sequence[Query], *, clients: int, seconds: float) -> Load:
+        """So many clients at once: processes, or threads for what lies in this one's memory."""
         if way.where == OUTSIDE:
-            return sum(_by_threads(way, queries, clients, seconds))
+            return _sum(_by_threads(way, queries, clients, seconds))
         pipes = self._pipes[:clients]
         for number, pipe in enumerate(pipes):
             pipe.send((way, _shifted(queries, number, clients), seconds))
         _all(pipes)  # each has its connection now
         for pipe in pipes:
             pipe.send("go")
-        return sum(_all(pipes))
+        return _sum(_all(pipes))
 
 
 @contextmanager
@@ -95,7 +103,7 @@ def _client(pipe: Connection) -> None:
                 way.ask(query, 10)
             pipe.send(None)
             pipe.recv()
-            pipe.send(_rate(way, queries, seconds))
+            pipe.send(_alone(way, queries, seconds))
         except EOFError:
             return
         except Exception as error:  # whatever it is, the parent is to say it, and not to wait for ever
@@ -110,28 +118,35 @@ def _all(pipes: Sequence[Connection]) -> list[Any]:
     return said
 
 
-def _by_threads(way: Way, queries: Sequence[Query], clients: int, seconds: float) -> list[float]:
-    rates: list[float] = []
+def _by_threads(way: Way, queries: Sequence[Query], clients: int, seconds: float) -> list[Load]:
+    loads: list[Load] = []
     threads = [
-        threading.Thread(target=lambda own: rates.append(_rate(way, own, seconds)), args=(shifted,))
+        threading.Thread(target=lambda own: loads.append(_alone(way, own, seconds)), args=(shifted,))
         for shifted in (_shifted(queries, number, clients) for number in range(clients))
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    if len(rates) < clients:
-        raise RuntimeError(f"{way.name}: {clients - len(rates)} of {clients} clients failed; see above")
-    return rates
+    if len(loads) < clients:
+        raise RuntimeError(f"{way.name}: {clients - len(loads)} of {clients} clients failed; see above")
+    return loads
 
 
-def _rate(way: Way, queries: Sequence[Query], seconds: float) -> float:
-    """Answers a second of one client."""
-    began, count = time.perf_counter(), 0
-    while (took := time.perf_counter() - began) < seconds:
-        way.ask(queries[count % len(queries)], 10)
-        count += 1
-    return count / took
+def _alone(way: Way, queries: Sequence[Query], seconds: float) -> Load:
+    """What one client gets: it asks again as soon as it is answered."""
+    began = last = time.perf_counter()
+    ms: list[float] = []
+    while last - began < seconds:
+        way.ask(queries[len(ms) % len(queries)], 10)
+        now = time.perf_counter()
+        ms.append((now - last) * 1000)
+        last = now
+    return Load(len(ms) / (last - began), tuple(ms))
+
+
+def _sum(loads: Sequence[Load]) -> Load:
+    return Load(sum(one.per_second for one in loads), tuple(took for one in loads for took in one.ms))
 
 
 def _shifted(queries: Sequence[Query], number: int, clients: int) -> list[Query]:

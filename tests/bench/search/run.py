@@ -72,10 +72,10 @@ def measure(
     asked = {n: interleaved(ways, queries[: effort.rounds // part], n) for n, part in ((BEST, 1), (MORE, 3))}
     rows = {}
     for way in ways:
-        rates = {n: clients.per_second(way, queries, clients=n, seconds=effort.seconds) for n in effort.clients}
+        loads = {n: clients.load(way, queries, clients=n, seconds=effort.seconds) for n in effort.clients}
         answers = {n: asked[n][way.name] for n in asked}
         base = asked[BEST][ways[0].name] if way.where != outside.OUTSIDE else None
-        rows[way.name] = row(way, built[way.name], size, answers, base, truths.get(way.answers), rates)
+        rows[way.name] = row(way, built[way.name], size, answers, base, truths.get(way.answers), loads)
     return rows
 
 

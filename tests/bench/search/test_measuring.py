@@ -40,8 +40,9 @@ def test_every_way_is_asked_every_query_in_turn(queries: list[Query]) -> None:
 def test_clients_are_threads_or_processes_of_their_own(queries: list[Query], where: str, tmp_path: Path) -> None:
     way = Counting("sleeps", where, seconds=0.02, folder=str(tmp_path))
     with clients(3) as many:
-        rate = many.per_second(way, queries, clients=3, seconds=0.3)
-    assert 0 < rate <= 3 / way.seconds
+        load = many.load(way, queries, clients=3, seconds=0.3)
+    assert 0 < load.per_second <= 3 / way.seconds
+    assert min(load.ms) >= way.seconds * 1000
     seen = {tuple(file.name.split("-")) for file in tmp_path.iterdir()}
     assert len({process for process, _ in seen}) == (1 if where == OUTSIDE else 3)
     assert len(seen) == 3
@@ -52,7 +53,7 @@ def test_clients_are_threads_or_processes_of_their_own(queries: list[Query], whe
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_client_that_fails_ends_the_run(queries: list[Query], where: str) -> None:
     with clients(2) as many, pytest.raises(RuntimeError, match="failed"):
-        many.per_second(Counting("fails", where, fails=True), queries, clients=2, seconds=0.2)
+        many.load(Counting("fails", where, fails=True), queries, clients=2, seconds=0.2)
 
 
 def test_a_row_by_hand() -> None:
@@ -60,7 +61,8 @@ def test_a_row_by_hand() -> None:
     assert (row["recall_10"], row["recall_100"]) == (0.5, 0.5)  # two of the four that are right
     assert (row["p50_ms"], row["p99_ms"], row["ratio"]) == (3.0, 3.0, 1.0)
     assert (row["bytes"], row["added"], row["build_s"]) == (200, 80, 9)
-    assert row["per_second"] == {"1": 5.0, "8": 9}
+    assert row["ratio_p95"] == 1.0
+    assert row["loads"] == {"8": {"per_second": 5.0, "p50_ms": 2.0, "p95_ms": pytest.approx(2.9)}}
 
 
 def test_pictures_are_drawn(tmp_path: Path) -> None:
