@@ -1,5 +1,6 @@
 """Larger catalogues: growth by hand, and a page whose tables are those of the figures beside it."""
 
+import json
 import math
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from tests.bench.search import scale
 from tests.bench.search.examples import figures
 from tests.bench.search.scale import Growth
+from tests.sources import PROJECT
 
 
 def test_growth_by_hand() -> None:
@@ -30,3 +32,13 @@ def test_tables_by_hand() -> None:
 def test_a_page_without_a_place_for_a_table_is_refused() -> None:
     with pytest.raises(SystemExit, match="0 places for the table `measured`"):
         scale.written("# Page\n", figures())
+
+
+def test_the_page_has_a_place_for_each_table_and_what_is_in_them_is_from_the_figures() -> None:
+    """`python -m tests.bench.search.scale` mends it."""
+    page = (PROJECT / scale.PAGE).read_text("utf-8")
+    assert "| 10 million | 10 | 1 million | 3 to 3 |" in scale.written(page, figures())
+    if not (PROJECT / scale.FIGURES).is_file():
+        pytest.skip("no run of `make bench-search` has been kept in docs/bench-search.json")
+    held = json.loads((PROJECT / scale.FIGURES).read_text("utf-8"))
+    assert scale.written(page, held) == page
