@@ -220,7 +220,7 @@ def test_candidates_are_looked_for_among_what_shares_a_band() -> None:
         one = side(place, read(place), [target], {"s": [("text", CODE)]})
         return candidates(said, one)["query"]["script_score"]["query"]["bool"]["filter"]
 
-    assert asked(banded, on=["text"]) == [OPEN, {"terms": {"_crosshatch.s.text": near}}]
+    assert asked(banded, on=["text"]) == [OPEN, {"terms": {"_crosshatch.s.t": near}}]
     assert asked(banded, on=["text"], plan="exact") == asked(TARGET, on=["text"]) == [OPEN]
     with pytest.raises(RequestError, match="space s of index books has no bands"):
         asked(TARGET, plan="bands")
