@@ -40,6 +40,11 @@ def names(part: str) -> list[str]:
     return [f"knn_image_{number}" for number in range(PICTURES)] if part == "image" else [f"knn_{part}"]
 
 
+def vector_field(space: str, name: str) -> str:
+    """Full name of the field that holds the vectors of this name."""
+    return f"{bands.OBJECT}.{space}.{name}"
+
+
 def mapping(space: str, bits: int, engine: str, parts: Sequence[str] = PARTS) -> dict[str, Any]:
     """Body for `PUT <index>/_mapping`: adds the vectors of `parts` to a space. Raises RequestError, CodeLengthError."""
     if engine not in ENGINES:
@@ -153,7 +158,7 @@ def _narrowed(query: Body, pairs: Sequence[Pair], k: int, explored: int) -> Body
 def _nearest(pair: Pair, k: int, explored: int, allowed: Body) -> list[Body]:
     """The `k` nearest in each of a part's graphs among those that `allowed` lets pass; it filters as it goes."""
     asked = {"vector": vector(pair.code), "k": k, "filter": allowed, "method_parameters": {"ef_search": explored}}
-    return [{"knn": {bands.field_name(pair.space, name): asked}} for name in names(pair.part)]
+    return [{"knn": {vector_field(pair.space, name): asked}} for name in names(pair.part)]
 
 
 def _hammingbit(pair: Pair, allowed: Body, least: float) -> Body:

@@ -23,7 +23,7 @@ from tests.bench.search.wire import Wire
 
 PARTS = ("text",)
 EXPLORED = (100, 256)  # candidates that a walk keeps in view
-VECTOR = bands.field_name(SPACE, knn.names(PARTS[0])[0])
+VECTOR = knn.vector_field(SPACE, knn.names(PARTS[0])[0])
 Made = Callable[..., SearchPlan]
 
 
