@@ -11,7 +11,7 @@ import msgspec
 
 from integration import state
 from integration.counts import Counts
-from integration.engine.client import Cluster
+from integration.engine.client import Cluster, part
 from integration.writer import Key
 from mappings.errors import EngineUnavailable, UnknownIndexError
 
@@ -132,6 +132,18 @@ def inherit(cluster: Cluster, before: state.Attached, known: state.Attached) -> 
     if before.index == known.index:
         gone = {"bool": {"filter": [{"term": {"kind": "problem"}}, {"term": {"uuid": before.uuid}}]}}
         _delete(cluster, gone)
+
+
+def forget_gone(cluster: Cluster, known: state.Attached) -> None:
+    """Drop the problems of records that are no longer there: no scan and no job meets them again."""
+    found = every(cluster, known)
+    while page := list(islice(found, PAGE)):
+        cluster.request("POST", f"/{part(known.index)}/_refresh")
+        ids = {"ids": {"values": [problem.record for problem in page]}}
+        body = {"size": 10 * PAGE, "query": ids, "_source": False}
+        hits = cluster.request("POST", f"/{part(known.index)}/_search", body=body)["hits"]["hits"]
+        there = {hit["_id"] for hit in hits}
+        update(cluster, known, [], [problem.record for problem in page if problem.record not in there])
 
 
 def forget(cluster: Cluster, known: state.Attached, *, space: str | None = None) -> None:

@@ -57,6 +57,7 @@ def run(
         spool.seek(0)
         stale = (_read(line) for line in spool)
         _add_up(dispatch, batches(stale, known, settings.batch, mode), counts, progress)
+    problems.forget_gone(cluster, known)
     return counts
 
 

@@ -422,6 +422,7 @@ class Catalogue(RuleBasedStateMachine):
         self.attach([])
         for _ in range(2):
             self._work(self.cluster, self._job(self.cluster, retry=True))
+        problems.forget_gone(self.cluster, state.attached(self.cluster, self.name))  # as `update` does at its end
         self.every_document_is_what_its_writer_last_wrote()
         self.nothing_is_encoded_twice()
         known = state.attached(self.cluster, self.name)
