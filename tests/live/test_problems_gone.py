@@ -8,6 +8,7 @@ from mappings.profile import TargetProfile
 
 
 def test_the_problem_of_a_record_that_is_gone_is_dropped(cluster: Cluster, index: Callable[..., str]) -> None:
+    state.ensure(cluster)
     name, uuid = state.concrete(cluster, index())
     bundle = state.Bundle("fake", "fake", 16, "f" * 64)
     known = state.Attached(name, uuid, "s", {"s": bundle}, TargetProfile(name="test", text=("title",)), "secret")
