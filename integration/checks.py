@@ -8,6 +8,7 @@ from integration import account
 from integration.engine.client import Cluster, part
 from integration.mapping import OBJECTS
 from integration.search import abilities
+from integration.splice import VECTOR
 from mappings.bands import space_mapping as bands_mapping
 from mappings.fields import PARTS, space_mapping
 from mappings.profile import TargetProfile
@@ -163,13 +164,22 @@ def _wanted(space: str) -> dict[str, Mapping[str, Any]]:
 
 
 def _is_foreign(mapping: Mapping[str, Any], name: str, wanted: Mapping[str, Any]) -> bool:
-    """Whether the field `name` is no object of objects whose members are our kind of fields."""
+    """Whether the field `name` is no object of objects whose members are our kind of fields.
+
+    Beside bands, or alone, vectors for the k-NN plugin may lie.
+    """
     field = mapping.get("properties", {}).get(name)
-    return field is not None and not all(
-        entry.get("properties")
-        and set(wanted) <= set(entry["properties"])
-        and all(entry["properties"][part].get(key) == wanted[part].get(key) for part in wanted for key in _KIND)
-        for entry in field.get("properties", {"": {}}).values()
+    if field is None:
+        return False
+    entries = [entry.get("properties", {}) for entry in field.get("properties", {"": {}}).values()]
+    needed = [wanted] * len(entries)
+    if name == OBJECTS[1]:
+        needed = [{} if entry and all(one.startswith(VECTOR) for one in entry) else wanted for entry in entries]
+    return not all(
+        entry
+        and set(parts) <= set(entry)
+        and all(entry[part].get(key) == parts[part].get(key) for part in parts for key in _KIND)
+        for entry, parts in zip(entries, needed, strict=True)
     )
 
 
@@ -180,7 +190,7 @@ def field_limit(settings: Mapping[str, Any], mapping: Mapping[str, Any], space: 
     added = [
         ADDED_FIELDS - (name in properties)
         for name in OBJECTS[: 1 + bands]
-        if space not in properties.get(name, {}).get("properties", {})
+        if not _wanted(space)[name].keys() <= _names(properties, name, space)
     ]
     after = _fields(mapping) + sum(added)
     return Check(
@@ -189,6 +199,11 @@ def field_limit(settings: Mapping[str, Any], mapping: Mapping[str, Any], space: 
         f"{after} fields with ours, of index.mapping.total_fields.limit {limit}",
         f"raise index.mapping.total_fields.limit to {after} or more",
     )
+
+
+def _names(properties: Mapping[str, Any], name: str, space: str) -> set[str]:
+    entry = properties.get(name, {}).get("properties", {}).get(space, {})
+    return set(entry.get("properties", {}))
 
 
 def _fields(mapping: Mapping[str, Any]) -> int:

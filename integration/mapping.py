@@ -8,6 +8,7 @@ from integration.engine.client import Cluster, part
 from mappings import bands, fields
 
 OBJECTS = (fields.OBJECT, bands.OBJECT)  # what we add to documents, and no catalogue may have
+SIGN = bands.LEAVES["text"]  # a space that has this field there has bands; it may hold vectors alone
 
 
 def extend(cluster: Cluster, known: state.Attached) -> None:
@@ -32,5 +33,6 @@ def spaces_in(mapping: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def holds(mapping: Mapping[str, Any], known: state.Attached) -> bool:
     """Whether every space and every space's bands are mapped."""
     banded = {space for space, bundle in known.spaces.items() if bundle.cut}
-    coded, cut = (spaces_in(mapping, name).keys() for name in OBJECTS)
-    return coded >= known.spaces.keys() and cut >= banded
+    coded, beside = (spaces_in(mapping, name) for name in OBJECTS)
+    cut = {space for space, entry in beside.items() if SIGN in entry.get("properties", {})}
+    return coded.keys() >= known.spaces.keys() and cut >= banded

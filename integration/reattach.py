@@ -11,8 +11,8 @@ from integration import aliases, attach, checks, mapping, problems, state, switc
 from integration.engine.client import Cluster, part
 from mappings.errors import AttachRefused, NotAttachedError, UnknownIndexError
 
-_FIELDS = ",".join(f"*.mappings.properties.{name}.properties.*.dynamic" for name in mapping.OBJECTS)
-_SEEN = f"*.settings.index.uuid,*.aliases,{_FIELDS}"
+_CODES, _BANDS = (f"*.mappings.properties.{name}.properties.*" for name in mapping.OBJECTS)
+_SEEN = f"*.settings.index.uuid,*.aliases,{_CODES}.dynamic,{_BANDS}.properties.{mapping.SIGN}.type"
 _COPIED = (
     "documents that hold codes were copied into it before it had our mapping; make it anew with the mapping of the "
     f"old one, or leave our fields out of the copy (`_source: {{excludes: [{', '.join(mapping.OBJECTS)}]}}`), and the "

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from json.decoder import JSONDecoder
 from typing import Any
 
+from mappings.bands import LEAVES, OF
 from mappings.bands import OBJECT as BANDS
-from mappings.bands import OF
 from mappings.errors import DataError
 from mappings.fields import OBJECT, PARTS
 
+VECTOR = "knn_"  # vectors for the k-NN plugin lie beside the bands
 _UNREADABLE = "a document is no JSON object that can be read"
 _BLANKS = frozenset(" \t\n\r")
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -43,7 +44,7 @@ def put(source: bytes, space: str, members: Mapping[str, Any] | None, bands: Map
     """
     text = _text(source)
     if bands is None:  # first, as it was put last: so the blanks of `{ }` come out where they were
-        text = _unset(text, BANDS, space, is_bands)
+        text = _without_bands(text, space)
     text = _set(text, OBJECT, space, members)
     return _bytes(text if bands is None else _set(text, BANDS, space, bands))
 
@@ -53,23 +54,37 @@ def take_out(source: bytes) -> bytes:
 
     Raises DataError as `put`, but for no member.
     """
-    return _bytes(_emptied(_emptied(_text(source), BANDS, is_bands), OBJECT, _is_space))
+    return _bytes(_emptied(_emptied(_text(source), BANDS, _is_ours), OBJECT, _is_space))
 
 
 def without(source: bytes, space: str) -> bytes:
     """The document `source` without `space` of our objects; not a byte changes where there is none. Errors as `put`."""
-    text = _unset(_text(source), BANDS, space, is_bands)
+    text = _unset(_text(source), BANDS, space, _is_ours)
     return _bytes(_unset(text, OBJECT, space, lambda _: True))
 
 
 def without_bands(source: bytes, space: str) -> bytes:
     """The document `source` without the bands of `space`; not a byte changes where there are none. Errors as `put`."""
-    return _bytes(_unset(_text(source), BANDS, space, is_bands))
+    return _bytes(_without_bands(_text(source), space))
 
 
 def is_bands(entry: Any) -> bool:
-    """Whether an entry of the object of bands is ours: it names its banding."""
+    """Whether an entry of the object of bands holds some: it names its banding."""
     return isinstance(entry, dict) and OF in entry
+
+
+def _is_ours(entry: Any) -> bool:
+    """Whether all of an entry is ours: bands, or vectors for the k-NN plugin."""
+    return is_bands(entry) or (isinstance(entry, dict) and bool(entry) and all(n.startswith(VECTOR) for n in entry))
+
+
+def _without_bands(text: str, space: str) -> str:
+    end, member, empty = _scan(text, BANDS)
+    if member is None or not isinstance(member.value, dict) or not is_bands(member.value.get(space)):
+        return text
+    rest = {name: value for name, value in member.value[space].items() if name not in REPLACED[BANDS]}
+    ours = {other: entry for other, entry in member.value.items() if other != space} | ({space: rest} if rest else {})
+    return _written(text, BANDS, end, member, empty, ours)
 
 
 def _is_space(entry: Any) -> bool:
@@ -77,7 +92,7 @@ def _is_space(entry: Any) -> bool:
 
 
 def _set(text: str, name: str, space: str, members: Mapping[str, Any] | None) -> str:
-    """`text` with the entry `space` of our object `name`; of the codes' object what we do not know stays."""
+    """`text` with the entry `space` of our object `name`; members of it that are not among `REPLACED` stay."""
     end, member, empty = _scan(text, name)
     if member and _is_foreign(member):
         raise DataError(
@@ -88,8 +103,8 @@ def _set(text: str, name: str, space: str, members: Mapping[str, Any] | None) ->
         ours.pop(space, None)
     else:
         kept = ours.get(space)
-        known = kept if isinstance(kept, dict) and name == OBJECT else {}
-        ours[space] = {k: v for k, v in known.items() if k not in REPLACED} | dict(members)
+        known = kept if isinstance(kept, dict) else {}
+        ours[space] = {k: v for k, v in known.items() if k not in REPLACED[name]} | dict(members)
     return _written(text, name, end, member, empty, ours)
 
 
@@ -117,7 +132,7 @@ def _is_foreign(member: Member) -> bool:
     return not isinstance(member.value, dict | None)
 
 
-REPLACED = (*PARTS, "source")
+REPLACED = {OBJECT: (*PARTS, "source"), BANDS: (*LEAVES.values(), OF)}
 _compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 

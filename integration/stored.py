@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from integration.splice import is_bands
+from integration.splice import REPLACED, is_bands
 from mappings.bands import OBJECT as BANDS
 from mappings.bands import Banding
 from mappings.errors import CodeLengthError
@@ -21,7 +21,7 @@ def stored_bands(document: Any, space: str) -> dict[str, Any] | None:
     """The bands of `space` in a parsed document, of whatever banding; None where there are none."""
     ours = document.get(BANDS) if isinstance(document, dict) else None
     bands = ours.get(space) if isinstance(ours, dict) else None
-    return bands if is_bands(bands) else None
+    return {n: bands[n] for n in REPLACED[BANDS] if n in bands} if isinstance(bands, dict) and is_bands(bands) else None
 
 
 def stored_codes(members: Mapping[str, Any] | None, digest: str, bits: int) -> StoredCodes | None:

@@ -176,6 +176,9 @@ GUESSED = {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_abo
         ({"type": "keyword"}, False),
         ({"properties": {**BANDS["properties"], "pattern": {"type": "text"}}}, False),
         ({"properties": {"s_0": {"properties": {"t": GUESSED, "of": GUESSED}}}}, False),
+        ({"properties": {"s_0": {"properties": {"knn_text": {"type": "knn_vector"}}}}}, True),
+        ({"properties": {"s_0": {"properties": {"knn_text": {"type": "knn_vector"}, "t": GUESSED}}}}, False),
+        ({"properties": {"s_0": {}}}, False),
         ({"properties": {"s_0": {"properties": dict.fromkeys(["t", "i", "r"], GUESSED)}}}, False),
     ],
 )

@@ -13,7 +13,7 @@ from integration.splice import put, take_out, without, without_bands
 from mappings.errors import DataError
 
 CODES = {"text": "AAAA", "image": ["AAAAAAA="], "source": "0f"}
-TERMS = {"text": "!! a#", "image": ["b$ c%"], "of": "0123abcd"}
+TERMS = {"t": "!! #a", "i": ["$b %c"], "of": "0123abcd"}
 OTHERS = {"text": "BBBB", "source": "ff", "bands": [1, None, "ü", "\u2028", "\n"]}
 QUICK = settings(max_examples=60, deadline=None)
 
@@ -219,7 +219,7 @@ def test_take_out_byte_for_byte(before: bytes, after: bytes) -> None:
         (b' { } ', b' {"crosshatch":{"s":{"text":"A"}} ,"_crosshatch":{"s":{"of":"0"}}} '),
         (b'{"_crosshatch":{"t":{"of":"1"}}, "a":1}',
          b'{"_crosshatch":{"t":{"of":"1"},"s":{"of":"0"}}, "a":1,"crosshatch":{"s":{"text":"A"}}}'),
-        (b'{"_crosshatch":{"s":{"text":"! !","record":"# #","of":"1"}},"crosshatch":{"s":{}}}',
+        (b'{"_crosshatch":{"s":{"t":"! !","r":"# #","of":"1"}},"crosshatch":{"s":{}}}',
          b'{"_crosshatch":{"s":{"of":"0"}},"crosshatch":{"s":{"text":"A"}}}'),
     ],
 )  # fmt: skip
@@ -234,6 +234,17 @@ def test_put_both_byte_for_byte(before: bytes, after: bytes) -> None:
 def test_an_object_of_somebody_else_without_our_bands_stays(foreign: bytes) -> None:
     assert take_out(foreign) == without(foreign, "s") == without_bands(foreign, "s") == foreign
     assert take_out(put(foreign, "s", CODES)) == foreign
+
+
+def test_vectors_beside_the_bands_stay_with_the_codes_and_go_with_them() -> None:
+    """Of the k-NN plugin: bands come and go without them; a space that is dropped, and detach, take both."""
+    vectors = b'{"a":1E2,"_crosshatch":{"s":{"knn_text":[-1,127]}}}'
+    there = put(vectors, "s", CODES, TERMS)
+    assert our_object(there, "_crosshatch") == {"s": {"knn_text": ["-1", "127"], **TERMS}}
+    plain = put(vectors, "s", CODES)
+    assert without_bands(there, "s") == put(there, "s", CODES) == plain
+    assert our_object(plain, "_crosshatch") == {"s": {"knn_text": ["-1", "127"]}}
+    assert take_out(there) == take_out(plain) == without(there, "s") == without(plain, "s") == b'{"a":1E2}'
 
 
 def test_bands_are_not_written_over_what_is_somebody_elses() -> None:
