@@ -100,7 +100,7 @@ def attach(cluster: Cluster, wanted: Plan) -> state.Attached:
     SwitchedOff.
     """
     if not wanted.ok:
-        refused = [f"{check.name}: {check.why}; {check.do}" for check in wanted.checks if not check.ok]
+        refused = checks.refusals(wanted.checks)
         raise AttachRefused(f"index {wanted.index} cannot be attached: " + " | ".join(refused))
     switch.check(cluster, wanted.index)
     known = _state(cluster, wanted)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from integration import scan, state
+from integration.documents import count, holding
 from integration.engine.client import Cluster, part
 from integration.stored import stored_members
 from mappings.bands import NARROWEST, WIDEST, Banding, fitting_order, fitting_width
@@ -16,7 +17,7 @@ from mappings.bands import field_name as bands_field
 from mappings.code import HashCode
 from mappings.code import distances as distances_of
 from mappings.errors import CodeLengthError, DataError, RequestError
-from mappings.fields import OBJECT, PARTS, StoredCodes, field_name
+from mappings.fields import OBJECT, PARTS, StoredCodes
 
 SAMPLE = 20_000  # codes that an order is learnt from
 AMONG = 200_000  # records among which the nearest are looked for
@@ -72,16 +73,16 @@ class Stand:
 def stands(cluster: Cluster, known: state.Attached) -> list[Stand]:
     """The bands of every space that has some, the active one first."""
     spaces = sorted(known.spaces, key=lambda space: space != known.space)
-    cut = [(space, known.spaces[space]) for space in spaces if known.spaces[space].cut]
+    cut = [(space, banding) for space in spaces if (banding := known.spaces[space].cut)]
     now = count(cluster, known.index, {"match_all": {}}) if cut else 0
-    return [_stand(cluster, known, space, bundle, now) for space, bundle in cut]
+    return [_stand(cluster, known, space, banding, now) for space, banding in cut]
 
 
-def _stand(cluster: Cluster, known: state.Attached, space: str, bundle: state.Bundle, now: int) -> Stand:
-    coded, banded = (_has(space, name) for name in (field_name, bands_field))
+def _stand(cluster: Cluster, known: state.Attached, space: str, banding: Banding, now: int) -> Stand:
+    bundle = known.spaces[space]
+    coded, banded = holding(space), holding(space, field=bands_field)
     documents = count(cluster, known.index, banded)
     lack = count(cluster, known.index, {"bool": {"filter": [coded], "must_not": [banded]}})
-    banding = bundle.cut or Banding(bundle.bits, NARROWEST)
     return Stand(space, banding, bundle.learnt, bundle.filling is None, documents, lack, now)
 
 
@@ -117,7 +118,7 @@ def chosen(cluster: Cluster, seen: state.Attached, width: int | None) -> tuple[B
 
 def sampled(cluster: Cluster, seen: state.Attached, most: int) -> list[StoredCodes]:
     """The codes of about `most` records of the space, drawn at random; of all where there are no more."""
-    coded = _has(seen.space, field_name)
+    coded = holding(seen.space)
     cluster.request("POST", f"/{part(seen.index)}/_refresh")
     total = count(cluster, seen.index, coded)
     query = coded
@@ -184,12 +185,3 @@ def measured_recall(records: Sequence[StoredCodes], cut: Banding) -> tuple[tuple
 def _bits_apart(cut: Banding, one: HashCode, other: HashCode) -> int:
     """In how many bits the bands of two codes differ where they differ least."""
     return min((a ^ b).bit_count() for a, b in zip(cut.values(one), cut.values(other), strict=True))
-
-
-def count(cluster: Cluster, index: str, query: Mapping[str, Any]) -> int:
-    """How many documents a query finds."""
-    return int(cluster.request("POST", f"/{part(index)}/_count", body={"query": query})["count"])
-
-
-def _has(space: str, name: Any) -> dict[str, Any]:
-    return {"bool": {"should": [{"exists": {"field": name(space, one)}} for one in PARTS]}}

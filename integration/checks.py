@@ -1,6 +1,6 @@
 """What `attach` makes sure of before it changes anything: each check passes or refuses, with what to do."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,11 @@ class Check:
     do: str = ""
 
 
+def refusals(found: Iterable[Check], do: Mapping[str, str] | None = None) -> list[str]:
+    """What the checks that refused say; `do` tells by a check's name what else to do about it."""
+    return [f"{check.name}: {check.why}; {(do or {}).get(check.name, check.do)}" for check in found if not check.ok]
+
+
 def of_index(
     cluster: Cluster,
     index: str,
@@ -51,7 +56,7 @@ def of_index(
     yield _follower(settings)
     yield _final_pipeline(settings, allow_final_pipeline)
     yield _own_objects(mapping, space)
-    yield field_limit(settings, mapping, space, bands=bands)
+    yield _field_limit(settings, mapping, space, bands=bands)
     yield _profile_fields(mapping, profile)
     yield _whole_documents(cluster, index)
     yield scripts_allowed(cluster)
@@ -183,7 +188,7 @@ def _is_foreign(mapping: Mapping[str, Any], name: str, wanted: Mapping[str, Any]
     )
 
 
-def field_limit(settings: Mapping[str, Any], mapping: Mapping[str, Any], space: str, *, bands: bool) -> Check:
+def _field_limit(settings: Mapping[str, Any], mapping: Mapping[str, Any], space: str, *, bands: bool) -> Check:
     """Whether there is room for the fields that a space, and its bands, add."""
     limit = int(settings.get("index.mapping.total_fields.limit", 1000))
     properties = mapping.get("properties", {})

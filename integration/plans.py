@@ -29,8 +29,8 @@ class Added:
 
     def listed(self) -> dict[str, Any]:
         """As `crosshatch plans add --json` prints it."""
-        bands = {"plan": "bands", "space": self.space, "width": self.banding.width, "bands": self.banding.count}
-        told = self.stand.listed() if self.stand else {**bands, "dry_run": True}
+        cut = {"plan": "bands", "space": self.space, "width": self.banding.width, "bands": self.banding.count}
+        told = self.stand.listed() if self.stand else {**cut, "dry_run": True}
         return {"index": self.index, **self.counts.message(), **told, "documents": self.counts.documents}
 
 
@@ -108,7 +108,7 @@ def drop(cluster: Cluster, known: state.Attached, space: str, admit: Callable[[i
 
 def _check(cluster: Cluster, seen: state.Attached) -> None:
     found = checks.of_index(cluster, seen.index, seen.space, seen.profile, allow_final_pipeline=True, bands=True)
-    refused = [f"{check.name}: {check.why}; {check.do}" for check in found if not check.ok]
+    refused = checks.refusals(found)
     if refused:
         raise AttachRefused(f"index {seen.index} can get no bands: " + " | ".join(refused))
 

@@ -122,11 +122,7 @@ def _attached_again(cluster: Cluster, wanted: state.Attached) -> state.Attached:
         allow_final_pipeline=wanted.final_pipeline,
         bands=wanted.bundle.cut is not None,
     )
-    refused = [
-        f"{check.name}: {check.why}; {_COPIED if check.name == 'field-name-free' else check.do}"
-        for check in found
-        if not check.ok
-    ]
+    refused = checks.refusals(found, {"field-name-free": _COPIED})
     if refused:
         raise AttachRefused(
             f"index {wanted.index} is no longer the one that was attached, and cannot be attached again: "

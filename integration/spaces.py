@@ -12,11 +12,12 @@ from typing import Any
 
 from encoders.api import BundleCard
 from integration import checks, emptying, mapping, problems, splice, state, switch
+from integration.documents import count, holding
 from integration.engine.client import Cluster, part
 from integration.store import CodeStore
 from integration.writer import GuardedIndex
 from mappings.errors import AttachRefused, DataError, RequestError, UnknownIndexError
-from mappings.fields import OBJECT, PARTS, field_name, space_mapping
+from mappings.fields import OBJECT, PARTS, space_mapping
 
 _NAME = re.compile(r"[a-z0-9_]{1,40}")
 
@@ -88,7 +89,7 @@ def add(cluster: Cluster, known: state.Attached, card: BundleCard, space: str | 
         raise RequestError(f"index {known.index} has a space {name!r}, of encoder {known.spaces[name].name}")
     # a final pipeline that came with attach, or after it, runs on every write of ours already
     found = checks.of_index(cluster, known.index, name, known.profile, allow_final_pipeline=True)
-    refused = [f"{check.name}: {check.why}; {check.do}" for check in found if not check.ok]
+    refused = checks.refusals(found)
     if refused:
         raise AttachRefused(f"index {known.index} takes no further space: " + " | ".join(refused))
     if _documents(cluster, known, name):
@@ -173,7 +174,7 @@ def _named(known: state.Attached, space: str | None) -> str:
 
 
 def _stand(cluster: Cluster, known: state.Attached, space: str) -> Stand:
-    by_part = {name: _count(cluster, known, _has(space, (name,))) for name in PARTS}
+    by_part = {name: count(cluster, known.index, holding(space, (name,))) for name in PARTS}
     bundle = known.spaces.get(space)
     lack = 0 if bundle is None or space == known.space else _lacking(cluster, known, space)
     return Stand(space, bundle, space == known.space, by_part, lack)
@@ -187,19 +188,11 @@ def _mapped(cluster: Cluster, known: state.Attached) -> set[str]:
 
 def _documents(cluster: Cluster, known: state.Attached, space: str) -> int:
     _refresh(cluster, known)
-    return _count(cluster, known, _has(space))
+    return count(cluster, known.index, holding(space))
 
 
 def _lacking(cluster: Cluster, known: state.Attached, space: str) -> int:
-    return _count(cluster, known, {"bool": {"filter": [_has(known.space)], "must_not": [_has(space)]}})
-
-
-def _has(space: str, parts: tuple[str, ...] = PARTS) -> dict[str, Any]:
-    return {"bool": {"should": [{"exists": {"field": field_name(space, name)}} for name in parts]}}
-
-
-def _count(cluster: Cluster, known: state.Attached, query: dict[str, Any]) -> int:
-    return int(cluster.request("POST", f"/{part(known.index)}/_count", body={"query": query})["count"])
+    return count(cluster, known.index, {"bool": {"filter": [holding(known.space)], "must_not": [holding(space)]}})
 
 
 def _refresh(cluster: Cluster, known: state.Attached) -> None:

@@ -7,9 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 from integration import bandings, lease, lines, problems, scan, state, switch, watermarks
-from integration.engine.client import Cluster, part
+from integration.documents import count, holding
+from integration.engine.client import Cluster
 from integration.lines import Shard
-from mappings.fields import PARTS, field_name
+from mappings.fields import PARTS
 
 
 def of_index(cluster: Cluster, known: state.Attached) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def of_index(cluster: Cluster, known: state.Attached) -> dict[str, Any]:
     return {
         "index": known.index,
         "uuid": known.uuid,
-        "documents": _count(cluster, known.index, {"match_all": {}}),
+        "documents": count(cluster, known.index, {"match_all": {}}),
         "encoded": {name: _with_part(cluster, known, name, known.index) for name in PARTS},
         "stale": stale,
         "failed": counted["failed"],
@@ -47,7 +48,7 @@ def brief(cluster: Cluster, known: state.Attached, caller: Cluster, name: str) -
 
     Counts are what `caller` sees under `name`, which may be an alias that does not show every record.
     """
-    documents = _count(caller, name, {"match_all": {}})  # first: it refuses whoever may not read the index
+    documents = count(caller, name, {"match_all": {}})  # first: it refuses whoever may not read the index
     kept = lease.stored(cluster, known.index)
     off = switch.is_off(cluster, known.index)
     return {
@@ -103,8 +104,4 @@ def _moment(seconds: float | None) -> str | None:
 
 
 def _with_part(cluster: Cluster, known: state.Attached, name: str, index: str) -> int:
-    return _count(cluster, index, {"exists": {"field": field_name(known.space, name)}})
-
-
-def _count(cluster: Cluster, index: str, query: dict[str, Any]) -> int:
-    return int(cluster.request("POST", f"/{part(index)}/_count", body={"query": query})["count"])
+    return count(cluster, index, holding(known.space, (name,)))

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from integration.cli.door import as_json, cluster, print_json
 from integration.engine.services import found
-from integration.search.asking import final_body, printable
+from integration.search.asking import printable
 from integration.search.hits import Hit, SearchResult, explained
 from integration.search.pictures import read_picture
 from integration.search.request import Plan, SearchRequest
@@ -51,8 +51,7 @@ def search(index: str, image: str | None, explain: bool, show_query: bool, as_js
         request = SearchRequest(image=picture, filters=filters, on=parts, **asked)
         searcher = Searcher(connection, settings, known_broker(settings))
         if show_query:
-            searched = searcher.prepare(index, request).plan
-            click.echo(printable(searched, final_body(connection, searched)))
+            click.echo(printable(connection, searcher.prepare(index, request).plan))
             return
         result = searcher.search(index, request)
     if as_json:

@@ -16,7 +16,6 @@ from mappings.errors import EngineRefused, UnknownIndexError
 
 LUCENE_BINARY = (2, 19)  # binary vectors by engine lucene
 FAISS_BINARY = (2, 16)
-MATCH_ONLY_TEXT = {"opensearch": (2, 12), "elasticsearch": (7, 14)}
 KNN = "opensearch-knn"
 NEURAL = ("opensearch-neural-search", "neural-search")
 USED = "/_plugins/_knn/data:true/stats/load_success_count,graph_stats"
@@ -67,11 +66,6 @@ class Abilities:
         able = [("faiss", self.faiss and self.version >= FAISS_BINARY), ("lucene", self.version >= LUCENE_BINARY)]
         return tuple(engine for engine, can in able if can)
 
-    @property
-    def match_only_text(self) -> bool:
-        """Whether a mapping may use the type `match_only_text`."""
-        return self.version >= MATCH_ONLY_TEXT.get(self.distribution, (99,))
-
     def _allows(self, kind: str, context: str) -> bool:
         return kind in self.script_types and (not self.script_contexts or context in self.script_contexts)
 
@@ -80,7 +74,6 @@ class Abilities:
         yield "k-NN", True, self._knn_found(), ""
         if self.knn is not None and "native library" not in self.unread:
             yield "faiss", True, self._faiss_found(), ""
-        yield "match_only_text", True, "there" if self.match_only_text else "not there: keyword fields are used", ""
 
     def _knn_found(self) -> str:
         if self.knn is None:

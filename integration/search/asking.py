@@ -34,12 +34,11 @@ def proven(cluster: Cluster, rounds: Iterable[Round], ours: Cluster | None = Non
     for one in rounds:
         searched = replace(one.plan, lists=None)
         alone = searched.candidates is None
-        answer = _ask(cluster, searched, one.searched, searched.params if alone else {}, ours)
+        answer = _ask(cluster, searched, searched.similar, searched.params if alone else {}, ours)
         if not one.proves(answer):
             continue
         if not alone:
-            ids = [hit["_id"] for hit in answer["hits"]["hits"]]
-            answer = _ask(cluster, searched, searched.body(ids), searched.params, ours)
+            answer = _ask(cluster, searched, searched.body(_ids(answer)), searched.params, ours)
         return replace(searched, name="bands-exact"), answer
     raise AssertionError("the last round is the exact plan, which looks at every record")
 
@@ -73,7 +72,11 @@ def final_body(cluster: Cluster, searched: SearchPlan, ours: Cluster | None = No
     if searched.candidates is None:
         return searched.body()
     answer = _ask(cluster, searched, searched.candidates, {}, ours)
-    return searched.body([hit["_id"] for hit in answer["hits"]["hits"]])
+    return searched.body(_ids(answer))
+
+
+def _ids(answer: Mapping[str, Any]) -> list[str]:
+    return [hit["_id"] for hit in answer["hits"]["hits"]]
 
 
 def _ask(
@@ -114,13 +117,17 @@ def _told(error: EngineRefused) -> Exception:
     return error
 
 
-def printable(searched: SearchPlan, body: Mapping[str, Any]) -> str:
-    """The plan's requests as JSON; each `body` can be sent by any client to its `path`."""
+def printable(cluster: Cluster, searched: SearchPlan) -> str:
+    """The plan's requests as JSON; each `body` can be sent by any client to its `path`.
+
+    Where the last one names what the first one finds, that one is sent.
+    """
     if searched.lists:
         told = {"method": "POST", "path": f"/{part(searched.index)}/_msearch", "body": list_lines(searched).decode()}
         return json.dumps({"plan": searched.name, "requests": [told]}, ensure_ascii=False)
     params = "&".join(f"{name}={value}" for name, value in searched.params.items())
     path = f"/{part(searched.index)}/_search"
+    body = final_body(cluster, searched)
     first = [] if searched.candidates is None else [{"method": "POST", "path": path, "body": searched.candidates}]
     requests: Sequence[Mapping[str, Any]] = [*first, {"method": "POST", "path": f"{path}?{params}", "body": body}]
     return json.dumps({"plan": searched.name, "requests": requests}, ensure_ascii=False)

@@ -15,14 +15,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from integration.search.plan import WORDS, Body, Lists, SearchPlan, Target, pairs_of, plan, words_query
+from integration.search.plan import (
+    WORDS,
+    Body,
+    Lists,
+    SearchPlan,
+    Target,
+    least_similar,
+    most_similar,
+    pairs_of,
+    plan,
+)
 from integration.search.request import SearchRequest
 from mappings import bands
 from mappings.code import HashCode
 from mappings.errors import RequestError
 from mappings.scripts import SMALLEST, Pair, score_script
 
-RADIUS = 1  # bits by which a band may differ
 TERMS = 20_000  # of one query; the engine takes 65,536, and reading the whole index is faster long before
 WINDOW = 500  # of the words' list
 PAGE = 100  # the last hit that the two lists are asked for
@@ -61,13 +70,13 @@ def bands_plan(
     if found is None:
         raise missing(target)
     exact = plan(request, target, codes, filters)
-    if exact.candidates is None:
-        return replace(exact, name="bands", fused=narrowed(exact.fused, found))
-    whole = replace(exact, name="bands", candidates=narrowed(exact.candidates, found))
-    if exact.weight in (0, 1) or request.start + request.size > PAGE:  # at 1 no score would tell BM25's share
+    whole = exact.among("bands", _narrowed(exact.similar, found))
+    # at 0 there is nothing to merge, at 1 no score would tell BM25's share
+    if exact.candidates is None or exact.weight in (0, 1) or request.start + request.size > PAGE:
         return whole
-    by_words, by_codes = _words(request, whole, pairs), _codes(request, target, whole, pairs, found)
-    return replace(whole, lists=Lists(by_words, by_codes, request.start, request.size, request.k or target.k))
+    by_words = _words(request, whole, pairs)
+    by_codes = _codes(request, whole, pairs, found, least_similar(request, target))
+    return replace(whole, lists=Lists(by_words, by_codes, request.start, request.size, most_similar(request, target)))
 
 
 def missing(target: Target) -> RequestError:
@@ -78,7 +87,7 @@ def missing(target: Target) -> RequestError:
     )
 
 
-def narrowed(body: Body, found: Body) -> Body:
+def _narrowed(body: Body, found: Body) -> Body:
     """A search by codes in which only what `found` lets pass is scored."""
     scored = body["query"]["script_score"]
     inner = scored["query"]["bool"]
@@ -122,13 +131,11 @@ def _words(request: SearchRequest, whole: SearchPlan, pairs: Sequence[Pair]) -> 
     }
 
 
-def _codes(request: SearchRequest, target: Target, whole: SearchPlan, pairs: Sequence[Pair], found: Body) -> Body:
-    words = words_query(request.text or "", target.words)
-    least = target.min_similarity if request.min_similarity is None else request.min_similarity
+def _codes(request: SearchRequest, whole: SearchPlan, pairs: Sequence[Pair], found: Body, least: float) -> Body:
     script = score_script(pairs, weight=whole.weight, saturation=whole.saturation, min_similarity=least)
     restricted = whole.fused["query"]["script_score"]["query"]["bool"]
-    kept = {name: restricted[name] for name in ("must_not",) if name in restricted}
-    inner = {"bool": {"filter": [*restricted.get("filter", []), found], "should": [words], **kept}}
+    [words] = restricted["should"]
+    inner = {"bool": {**restricted, "minimum_should_match": 0, "filter": [*restricted.get("filter", []), found]}}
     return {
         **_shown(request, whole),
         "query": {"script_score": {"query": inner, "script": script, "min_score": SMALLEST}},

@@ -17,7 +17,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from integration.search.plan import ORDER, Body, SearchPlan, Target, pairs_of, plan
+from integration.search.plan import (
+    ORDER,
+    Body,
+    SearchPlan,
+    Target,
+    least_similar,
+    most_similar,
+    pairs_of,
+    plan,
+)
 from integration.search.request import SearchRequest
 from mappings import bands
 from mappings.code import HashCode, check_bits
@@ -107,12 +116,9 @@ def knn_plan(
             "search with another plan, or add them"
         )
     exact = plan(request, target, codes, filters)
-    k = request.k or target.k
-    body = exact.fused if exact.candidates is None else exact.candidates
-    narrowed = {**body, "query": _narrowed(body["query"], pairs, k, max(k, explored))}
-    if exact.candidates is None:
-        return replace(exact, name="knn", fused=narrowed)
-    return replace(exact, name="knn", candidates=narrowed)
+    k = most_similar(request, target)
+    query = _narrowed(exact.similar["query"], pairs, k, max(k, explored))
+    return exact.among("knn", {**exact.similar, "query": query})
 
 
 def knn_score_plan(
@@ -134,11 +140,10 @@ def knn_score_plan(
             "text or picture, or take another plan"
         )
     exact = plan(request, target, codes, filters)
-    scored = (exact.fused if exact.candidates is None else exact.candidates)["query"]["script_score"]
-    least = target.min_similarity if request.min_similarity is None else request.min_similarity
+    allowed = exact.similar["query"]["script_score"]["query"]
     candidates = {
-        "query": _hammingbit(pairs[0], scored["query"], least),
-        "size": request.k or target.k,
+        "query": _hammingbit(pairs[0], allowed, least_similar(request, target)),
+        "size": most_similar(request, target),
         "_source": False,
         "track_total_hits": False,
         "sort": ORDER,

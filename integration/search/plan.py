@@ -6,7 +6,7 @@ sides together. A search without words needs the first alone.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from integration.search.request import SearchRequest
@@ -68,8 +68,7 @@ class SearchPlan:
     """The engine requests of a search: `candidates`, then `body(ids)` with the ids that they found.
 
     Where there are `lists`, these are asked for instead, in one `_msearch`, and merged. `limit` is the largest `total`
-    where there is no BM25 side. `weight` and `saturation` are those of the scores; `why`
-    tells how this plan was chosen.
+    where there is no BM25 side. `weight` and `saturation` are those of the scores; `why` tells how the plan was chosen.
     """
 
     name: str
@@ -91,6 +90,17 @@ class SearchPlan:
     def scored_here(self) -> bool:
         """Whether the engine gives bare BM25 scores, which are yet to be brought into [0, 1)."""
         return self.weight == 0 and self.limit is None
+
+    @property
+    def similar(self) -> Body:
+        """The request whose hits are ordered by similarity alone: that for the candidates, or the only one."""
+        return self.fused if self.candidates is None else self.candidates
+
+    def among(self, name: str, similar: Body) -> "SearchPlan":
+        """The plan called `name` that takes `similar` for this one's: it looks at fewer records."""
+        if self.candidates is None:
+            return replace(self, name=name, fused=similar)
+        return replace(self, name=name, candidates=similar)
 
     def body(self, ids: Sequence[str] = ()) -> Body:
         """The body that gives the hits; `ids` are those of the candidates, and unused where there are none."""
@@ -133,6 +143,16 @@ def pairs_of(target: Target, codes: Sequence[tuple[str, HashCode]], on: Sequence
     return pairs
 
 
+def least_similar(request: SearchRequest, target: Target) -> float:
+    """How similar a record must be that the code alone finds: what the request says, else the index."""
+    return _given(request.min_similarity, target.min_similarity)
+
+
+def most_similar(request: SearchRequest, target: Target) -> int:
+    """How many records the code alone finds at most, likewise."""
+    return request.k or target.k
+
+
 def words_query(text: str, fields: Sequence[str]) -> Body:
     """The BM25 side. `lenient`: a number or date among the fields must not fail the search."""
     query: Body = {"query": text, "type": "cross_fields", "operator": "or", "lenient": True, "_name": WORDS}
@@ -141,7 +161,7 @@ def words_query(text: str, fields: Sequence[str]) -> Body:
 
 def _by_codes(request: SearchRequest, target: Target, pairs: Sequence[Pair], filters: Sequence[Body]) -> SearchPlan:
     """No words: the k most similar are the hits. Weight 0 counts as 1 here, since nothing else is left to rank by."""
-    k = request.k or target.k
+    k = most_similar(request, target)
     weight = _given(request.weight, target.weight) or 1.0
     query = _similar_query(request, target, pairs, _restricted(request, filters), weight)
     page = {"from": min(request.start, k), "size": max(0, min(request.size, k - request.start))}
@@ -154,7 +174,7 @@ def _by_both(request: SearchRequest, target: Target, pairs: Sequence[Pair], filt
     others = _restricted(request, filters, without=[words])
     candidates = {
         "query": _similar_query(request, target, pairs, others, 1.0),
-        "size": request.k or target.k,
+        "size": most_similar(request, target),
         "_source": False,
         "track_total_hits": False,
         "sort": ORDER,
@@ -170,7 +190,7 @@ def _by_both(request: SearchRequest, target: Target, pairs: Sequence[Pair], filt
 
 def _similar_query(request: SearchRequest, target: Target, pairs: Sequence[Pair], clauses: Body, weight: float) -> Body:
     """Documents with a code that is similar enough. Its inner query scores 0: all its clauses are filters."""
-    least = _given(request.min_similarity, target.min_similarity)
+    least = least_similar(request, target)
     script = score_script(pairs, weight=weight, saturation=target.saturation, min_similarity=least)
     inner = {"bool": {**clauses, "filter": clauses.get("filter") or [{"match_all": {}}]}}
     return {"script_score": {"query": inner, "script": script, "min_score": SMALLEST}}

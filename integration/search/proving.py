@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from integration.search.bands import TERMS, bands_plan, missing, unseen
-from integration.search.plan import Body, SearchPlan, Target, pairs_of, plan
+from integration.search.plan import Body, SearchPlan, Target, least_similar, pairs_of, plan
 from integration.search.request import SearchRequest
 from mappings.bands import terms_within
 from mappings.code import HashCode
@@ -24,17 +24,12 @@ class Round:
     unseen: float
     least: float
 
-    @property
-    def searched(self) -> Body:
-        """The request whose hits are ordered by similarity: that for the candidates, or the only one."""
-        return self.plan.fused if self.plan.candidates is None else self.plan.candidates
-
     def proves(self, answer: Mapping[str, Any]) -> bool:
-        """Whether `answer` to `searched` is the exact plan's."""
+        """Whether `answer` to the plan's `similar` is the exact plan's."""
         if self.unseen < self.least:
             return True
         hits = answer["hits"]["hits"]
-        if len(hits) < self.searched["size"]:
+        if len(hits) < self.plan.similar["size"]:
             return False
         weight = self.plan.weight if self.plan.candidates is None else 1.0
         return not hits or bool(hits[-1]["_score"] > weight * self.unseen)
@@ -47,7 +42,7 @@ def rounds(
     if target.bands is None:
         raise missing(target)
     pairs = pairs_of(target, codes, request.on)
-    least = target.min_similarity if request.min_similarity is None else request.min_similarity
+    least = least_similar(request, target)
     radius = 0
     while len(pairs) * terms_within(target.bands, radius) <= TERMS and radius < target.bands.width:
         banded = bands_plan(request, target, codes, filters, radius=radius)

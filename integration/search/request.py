@@ -18,8 +18,8 @@ class SearchRequest:
 
     `filters` are pairs of field and value; all must hold. Pages count from 1. `weight` (w, 0 = words only, 1 = codes
     only), `k` and `min_similarity` are the index's own where None. `on` names the stored parts that are compared; empty
-    means all. `count`: all hits are counted, else those beyond 10,000 may not be.
-    Raises RequestError for anything out of range.
+    means all. `count`: all hits are counted, else those beyond 10,000 may not be. Raises RequestError for anything that
+    is out of range.
     """
 
     text: str | None = None

@@ -9,6 +9,7 @@ from typing import Any
 from encoders import catalogue
 from encoders.api import PARTS, BundleCard, Item
 from integration import state
+from integration.documents import count
 from integration.engine.client import Cluster, part
 from integration.queries import QueryCodes, encode_query
 from integration.search.asking import answered, proven
@@ -78,15 +79,15 @@ class Searcher:
         filters = clauses(request.filters, _properties(self._reader, index) if request.filters else {})
         codes, by = self._codes_of(known, request, index)
         if request.plan == "bands-exact":
-            first, again = itertools.tee(rounds(request, target, codes, filters))
-            return Prepared(next(first).plan, target.title, by, again)
+            further = rounds(request, target, codes, filters)
+            first = next(further)
+            return Prepared(first.plan, target.title, by, itertools.chain([first], further))
         matching = self._matching(index, filters) if counts(request, target) else None
         return Prepared(choose(request, target, codes, filters, matching=matching), target.title, by)
 
     def _matching(self, index: str, filters: Sequence[Mapping[str, Any]]) -> int:
-        """How many records pass the filters: no score is worked out, so this costs little."""
-        body = {"query": {"bool": {"filter": list(filters) or [{"match_all": {}}]}}}
-        return int(self._reader.request("POST", f"/{part(index)}/_count", body=body)["count"])
+        """How many records pass the filters."""
+        return count(self._reader, index, {"bool": {"filter": list(filters) or [{"match_all": {}}]}})
 
     def _answer(self, prepared: Prepared) -> tuple[SearchPlan, Any]:
         if prepared.rounds is None:

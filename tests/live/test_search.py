@@ -14,7 +14,7 @@ from encoders.api import PARTS, BundleCard, Item
 from integration import state
 from integration.engine.client import Cluster
 from integration.queries import QueryCodes
-from integration.search.asking import final_body, printable
+from integration.search.asking import printable
 from integration.search.plan import words_query
 from integration.search.request import SearchRequest
 from integration.search.run import Searcher
@@ -298,7 +298,7 @@ def test_printed_requests_give_the_same_hits(catalogue: Catalogue) -> None:
     searcher, cluster = catalogue.searcher, catalogue.searcher.cluster
     request = SearchRequest(text="cat", k=20, size=300)
     searched = searcher.prepare(catalogue.index, request).plan
-    printed = json.loads(printable(searched, final_body(cluster, searched)))
+    printed = json.loads(printable(cluster, searched))
     last = printed["requests"][-1]
     path, _, params = last["path"].partition("?")
     answer = cluster.request(last["method"], path, params=dict([params.split("=")]), body=last["body"])

@@ -9,10 +9,7 @@ from mappings import bands
 from mappings.code import codes_of
 from mappings.fields import StoredCodes, space_mapping
 from tests.bench.search.collection import BITS, Packed
-from tests.bench.search.layouts import SPACE, Layout
-
-TABLE = tuple(1 - d / BITS for d in range(BITS + 1))
-SATURATION = 8.0
+from tests.bench.search.layouts import SPACE, Layout, target
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +31,7 @@ class BandsLayout:
 
     def target(self, index: str) -> Target:
         """The index as searches see it."""
-        plain = Target(index, SPACE, {("text", "text"): TABLE}, ("title",), "title", saturation=SATURATION)
-        return replace(plain, bands=self.banding)
+        return replace(target(index), bands=self.banding)
 
     def _members(self, codes: Packed) -> list[Mapping[str, Any]]:
         cut = self.banding

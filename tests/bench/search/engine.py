@@ -13,26 +13,20 @@ from typing import Any, cast
 from integration.engine.client import Cluster
 from integration.search.asking import answered
 from integration.search.bands import bands_plan
-from integration.search.plan import SearchPlan, Target, plan, words_query
+from integration.search.plan import SearchPlan, plan, words_query
 from integration.search.request import SearchRequest
 from mappings.scripts import Pair, score_script
 from tests.bench.search import terms
 from tests.bench.search.bands import BandsLayout
-from tests.bench.search.collection import BITS, Collection, Query
-from tests.bench.search.layouts import CODE, SPACE, TITLES, Layout, filled, number_of
+from tests.bench.search.collection import Collection, Query
+from tests.bench.search.layouts import CODE, SPACE, TABLE, TITLES, Layout, filled, number_of, target
 from tests.bench.search.terms import Terms
 from tests.bench.search.truth import SATURATION
 from tests.bench.search.ways import CODES, ENGINE, WORDS, Built, Way, fused
 from tests.bench.search.wire import Wire, patient, wire
 
-TABLE = tuple(1 - d / BITS for d in range(BITS + 1))
 WEIGHTS = (0.2, 0.5, 0.8)
 Plan = Callable[[Wire, str, Query, int], list[int]]
-
-
-def target(index: str) -> Target:
-    """The measured index as searches see it: one stored part, similarity 1 - d / bits, one field of words."""
-    return Target(index, SPACE, {("text", "text"): TABLE}, ("title",), "title", saturation=SATURATION)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,16 @@ from rich.console import Console
 from rich.progress import track
 
 from integration.engine.client import Cluster
+from integration.search.plan import Target
 from mappings.code import codes_of
 from mappings.errors import UnknownIndexError
 from mappings.fields import StoredCodes, space_mapping
-from tests.bench.search.collection import Collection, Packed
+from tests.bench.search.collection import BITS, Collection, Packed
+from tests.bench.search.truth import SATURATION
 from tests.bench.search.ways import Built
 
 SPACE, BATCH = "s", 2_000
+TABLE = tuple(1 - d / BITS for d in range(BITS + 1))
 SETTINGS = {
     "number_of_shards": 1,
     "number_of_replicas": 0,
@@ -41,6 +44,11 @@ def document_id(number: int) -> str:
 def number_of(document: str) -> int:
     """The record of an `_id`."""
     return int(document[1:])
+
+
+def target(index: str) -> Target:
+    """A measured index as searches see it: one stored part, similarity 1 - d / bits, one field of words."""
+    return Target(index, SPACE, {("text", "text"): TABLE}, ("title",), "title", saturation=SATURATION)
 
 
 def no_members(codes: Packed) -> list[dict[str, Any]]:

@@ -16,8 +16,8 @@ from mappings import bands
 from mappings.code import codes_of
 from mappings.fields import OBJECT, StoredCodes, field_name, space_mapping
 from tests.bench.search.collection import BITS, Packed, Query
-from tests.bench.search.engine import WEIGHTS, EngineWay, hits, planned, target
-from tests.bench.search.layouts import CODE, SPACE, Layout
+from tests.bench.search.engine import WEIGHTS, EngineWay, hits, planned
+from tests.bench.search.layouts import CODE, SPACE, Layout, target
 from tests.bench.search.ways import CODES, PLUGIN, Way, fused
 from tests.bench.search.wire import Wire
 

@@ -133,16 +133,3 @@ def test_what_the_account_may_not_read_counts_as_not_there() -> None:
 def test_a_cluster_that_does_not_answer_is_an_error() -> None:
     with pytest.raises(EngineUnavailable):
         Answers(answers={"/_nodes/plugins": EngineUnavailable("gone")}).read()
-
-
-@pytest.mark.parametrize(
-    ("about", "there"),
-    [
-        ({"distribution": "opensearch", "number": "2.11.1"}, False),
-        ({"distribution": "opensearch", "number": "2.12.0"}, True),
-        ({"number": "7.10.2"}, False),
-        ({"number": "8.12.0-SNAPSHOT"}, True),
-    ],
-)
-def test_match_only_text(about: dict[str, str], there: bool) -> None:
-    assert Answers(answers={"/": {"version": about}}).read().match_only_text is there

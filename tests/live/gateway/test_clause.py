@@ -14,7 +14,6 @@ import urllib3
 
 from encoders import catalogue as bundles
 from encoders.api import BundleCard, Item
-from integration import state
 from integration.engine.client import Cluster
 from integration.gateway import calls, cbor
 from integration.gateway.attachments import Attachments
@@ -26,12 +25,11 @@ from integration.queries import QueryCodes as Encoded
 from integration.search.plan import words_query
 from integration.search.request import SearchRequest
 from integration.search.run import Searcher
-from integration.search.scripts import ensure_scripts
 from integration.settings import Settings
 from mappings.code import HashCode
 from mappings.errors import WorkerUnavailable
-from mappings.fields import StoredCodes, space_mapping
-from mappings.profile import TargetProfile
+from mappings.fields import StoredCodes
+from tests.live.coded import coded_index
 
 NAME = "test-clause"
 WORDS = ("cat", "dog", "red", "house", "sea", "old", "tree", "song")
@@ -123,8 +121,6 @@ def stored(cluster: Cluster, card: BundleCard) -> Iterator[dict[str, StoredCodes
     """120 records, some without codes; a tenth of them suppressed."""
     rng = random.Random(5)
     mapping = {"title": {"type": "text"}, "suppressed": {"type": "boolean"}, "price": {"type": "float"}}
-    cluster.request("PUT", f"/{NAME}", body={"mappings": {"properties": mapping}})
-    cluster.request("PUT", f"/{NAME}/_mapping", body=space_mapping("s"))
     codes, lines = {}, []
     for number in range(120):
         text = HashCode(128, rng.randbytes(16)) if rng.random() < 0.8 else None
@@ -134,15 +130,8 @@ def stored(cluster: Cluster, card: BundleCard) -> Iterator[dict[str, StoredCodes
         source = {"title": title, "suppressed": number % 10 == 0, "crosshatch": {"s": codes[f"b{number}"].members()}}
         raw = msgspec.json.encode(source)[:-1] + b',"price":813.50}'
         lines += [msgspec.json.encode({"index": {"_id": f"b{number}"}}), raw]
-    assert not cluster.bulk(f"/{NAME}", b"\n".join(lines) + b"\n", params={"refresh": "true"})["errors"]
-    bundle = state.Bundle(card.reference, card.name, card.bits, card.digest)
-    profile = TargetProfile(name="test", text=("title",), search=("title",), title="title")
-    index, uuid = state.concrete(cluster, NAME)
-    state.save(cluster, state.Attached(index, uuid, "s", {"s": bundle}, profile, "secret"))
-    ensure_scripts(cluster)
-    yield codes
-    state.forget(cluster, state.attached(cluster, NAME))
-    cluster.request("DELETE", f"/{NAME}")
+    with coded_index(cluster, NAME, "s", card, mapping, lines):
+        yield codes
 
 
 @pytest.fixture

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from encoders.api import BundleCard
-from integration import state
 from integration.engine.client import Cluster
 from mappings.code import HashCode
-from mappings.fields import StoredCodes, space_mapping
-from mappings.profile import TargetProfile
+from mappings.fields import StoredCodes
+from tests.live.coded import coded_index
 from tests.live.gateway.test_clause import Gateway, card, clause, code_of, gateway, stored
 
 __all__ = ["card", "gateway", "stored"]
@@ -29,8 +28,6 @@ def joined(cluster: Cluster, card: BundleCard, stored: dict[str, StoredCodes]) -
         "title": {"type": "text"}, "is": join, "shelf": {"type": "keyword"},
         "notes": {"type": "nested", "properties": {"said": {"type": "text"}}},
     }  # fmt: skip
-    cluster.request("PUT", f"/{NAME}", body={"mappings": {"properties": properties}})
-    cluster.request("PUT", f"/{NAME}/_mapping", body=space_mapping("s"))
     codes, lines = {}, list[bytes]()
 
     def add(name: str, work: str, **more: Any) -> None:
@@ -45,14 +42,8 @@ def joined(cluster: Cluster, card: BundleCard, stored: dict[str, StoredCodes]) -
         add(work, work, title="cat sea", notes=notes, shelf=f"s{number % 3}", **{"is": "work"})
         for at in range(COPIES):
             add(f"{work}c{at}", work, title="red cat", **{"is": {"name": "copy", "parent": work}})
-    assert not cluster.bulk(f"/{NAME}", b"\n".join(lines) + b"\n", params={"refresh": "true"})["errors"]
-    bundle = state.Bundle(card.reference, card.name, card.bits, card.digest)
-    profile = TargetProfile(name="test", text=("title",), search=("title",), title="title")
-    index, uuid = state.concrete(cluster, NAME)
-    state.save(cluster, state.Attached(index, uuid, "s", {"s": bundle}, profile, "secret"))
-    yield codes
-    state.forget(cluster, state.attached(cluster, NAME))
-    cluster.request("DELETE", f"/{NAME}")
+    with coded_index(cluster, NAME, "s", card, properties, lines):
+        yield codes
 
 
 def found(gateway: Gateway, body: Any) -> list[Any]:

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from encoders.api import BundleCard
-from integration import state
 from integration.engine.client import Cluster
 from mappings.code import HashCode
-from mappings.fields import StoredCodes, space_mapping
-from mappings.profile import TargetProfile
+from mappings.fields import StoredCodes
+from tests.live.coded import coded_index
 from tests.live.gateway.test_clause import NAME, Gateway, card, clause, code_of, gateway, stored
 
 __all__ = ["card", "gateway", "stored"]
@@ -24,8 +23,6 @@ def other(cluster: Cluster, card: BundleCard, stored: dict[str, StoredCodes]) ->
     """40 records of another index, in a space of its own; each has an item."""
     rng = random.Random(7)
     properties = {"title": {"type": "text"}, "items": {"type": "nested", "properties": {"due": {"type": "integer"}}}}
-    cluster.request("PUT", f"/{OTHER}", body={"mappings": {"properties": properties}})
-    cluster.request("PUT", f"/{OTHER}/_mapping", body=space_mapping("t"))
     codes, lines = {}, list[bytes]()
     for number in range(40):
         mine = codes[f"o{number}"] = StoredCodes(
@@ -33,14 +30,8 @@ def other(cluster: Cluster, card: BundleCard, stored: dict[str, StoredCodes]) ->
         )
         source = {"title": "x", "items": [{"due": number}], "crosshatch": {"t": mine.members()}}
         lines += [json.dumps({"index": {"_id": f"o{number}"}}).encode(), json.dumps(source).encode()]
-    assert not cluster.bulk(f"/{OTHER}", b"\n".join(lines) + b"\n", params={"refresh": "true"})["errors"]
-    bundle = state.Bundle(card.reference, card.name, card.bits, card.digest)
-    profile = TargetProfile(name="test", text=("title",), search=("title",), title="title")
-    index, uuid = state.concrete(cluster, OTHER)
-    state.save(cluster, state.Attached(index, uuid, "t", {"t": bundle}, profile, "secret"))
-    yield codes
-    state.forget(cluster, state.attached(cluster, OTHER))
-    cluster.request("DELETE", f"/{OTHER}")
+    with coded_index(cluster, OTHER, "t", card, properties, lines):
+        yield codes
 
 
 @pytest.mark.parametrize("on", [("text",), ("image",), ("text", "image")])

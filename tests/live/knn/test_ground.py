@@ -60,7 +60,7 @@ def test_the_cluster_says_what_it_can_do(knn_cluster: Cluster) -> None:
     assert able.knn is not None
     assert able.version[:2] == tuple(map(int, able.knn.split(".")[:2]))
     assert (able.knn_engines, able.knn_score, able.neural, able.unread) == (("lucene",), True, True, ())
-    assert (able.no_scripts, able.match_only_text) == ("", True)
+    assert able.no_scripts == ""
 
 
 def test_the_missing_native_library_is_found_out_without_using_it(
