@@ -6,7 +6,7 @@ Every change is guarded by `if_seq_no`: two commands at once cannot overwrite ea
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 from integration.engine.client import Cluster, part
@@ -43,7 +43,8 @@ class Bundle:
     """The encoder of a space: how to load it, and what its codes are. `was_active`: activating it is a rollback.
 
     `bands` are those that every document with codes has, so that searches may use them; `filling` are those that all
-    writes carry already and not every document has yet.
+    writes carry already and not every document has yet. `part_weights` are what the similarity of a stored part is
+    multiplied by; 1 for those left out.
     """
 
     reference: str
@@ -54,6 +55,7 @@ class Bundle:
     bands: Banding | None = None
     filling: Banding | None = None
     learnt: Learnt | None = None
+    part_weights: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def cut(self) -> Banding | None:
@@ -66,6 +68,7 @@ class Bundle:
             **{name: getattr(self, name) for name in ("reference", "name", "bits", "digest", "was_active")},
             **{name: bands.listed() for name in ("bands", "filling") if (bands := getattr(self, name))},
             **({"learnt": asdict(self.learnt)} if self.learnt else {}),
+            **({"part_weights": dict(self.part_weights)} if self.part_weights else {}),
         }
 
     @classmethod

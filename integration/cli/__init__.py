@@ -29,6 +29,7 @@ COMMANDS = {
     "spaces": "spaces",
     "status": "status",
     "update": "reindex",
+    "weights": "weights",
     "widen": "widen",
     "worker": "worker",
 }

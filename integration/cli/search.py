@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from integration.cli.door import as_json, cluster, print_json
+from integration.cli.weights import part_weight_option, read_part_weights
 from integration.engine.services import found
 from integration.search.asking import printable
 from integration.search.hits import Hit, SearchResult, explained
@@ -34,6 +35,7 @@ from mappings.errors import RequestError, Unavailable
 @click.option(
     "--on", multiple=True, metavar="PART", help="Stored part to compare with: text, image, record; repeatable."
 )
+@part_weight_option
 @click.option(
     "--plan", type=click.Choice(get_args(Plan)), default="auto", show_default=True, help="How it is searched."
 )
@@ -48,7 +50,8 @@ def search(index: str, image: str | None, explain: bool, show_query: bool, as_js
         picture = None if image is None else read_picture(image, settings)
         filters = tuple(_filter(text) for text in asked.pop("filters"))
         parts = tuple(part.strip() for several in asked.pop("on") for part in several.split(","))
-        request = SearchRequest(image=picture, filters=filters, on=parts, **asked)
+        weights = read_part_weights(asked.pop("part_weights"))
+        request = SearchRequest(image=picture, filters=filters, on=parts, part_weights=weights, **asked)
         searcher = Searcher(connection, settings, known_broker(settings))
         if show_query:
             click.echo(printable(connection, searcher.prepare(index, request).plan))

@@ -10,6 +10,7 @@ from integration.search.request import MAX_TEXT, WINDOW
 from mappings.errors import RequestError
 
 Part = Literal["text", "image", "record"]
+Portion = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 PLANS = ("auto", "exact", "bands")
 FUSIONS = ("auto", "exact")
 
@@ -55,10 +56,11 @@ class Clause(_Strict):
     like: Like | None = None
     code: Given | None = None
     on: tuple[Part, ...] = ()
+    part_weights: dict[str, Portion] = Field(default_factory=dict)
     query: dict[str, Any] | None = None
-    weight: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    weight: Portion | None = None
     saturation: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    min_similarity: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    min_similarity: Portion | None = None
     k: Annotated[int, Field(ge=1, le=WINDOW)] | None = None
     plan: str = "auto"
     fusion: str = "auto"
@@ -71,6 +73,8 @@ class Clause(_Strict):
             raise ValueError("nothing to search for; expected one or several of text, image, like and code")
         if self.text is not None and not self.text.strip():
             raise ValueError("text is empty; expected at least one word")
+        if unknown := sorted(self.part_weights.keys() - set(PARTS)):
+            raise ValueError(f"no part {unknown[0]!r} to give a weight; there are: {', '.join(PARTS)}")
         for key, known in (("plan", PLANS), ("fusion", FUSIONS)):
             if getattr(self, key) not in known:
                 raise ValueError(f"no {key} {getattr(self, key)!r}; there are: {', '.join(known)}")

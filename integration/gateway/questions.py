@@ -16,6 +16,7 @@ from mappings.errors import RecordError, RequestError
 
 Name = Annotated[str, Field(min_length=1, max_length=512)]
 Asked = TypeVar("Asked", bound=BaseModel)
+_SHARED = ("size", "page", "weight", "k", "min_similarity", "on", "part_weights")  # as a SearchRequest calls them
 _STRICT = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
@@ -61,13 +62,14 @@ class _Page(BaseModel):
     k: int | None = None
     min_similarity: float | None = None
     on: tuple[str, ...] = Field((), max_length=3)
+    part_weights: dict[str, float] = Field(default_factory=dict, max_length=3)
     explain: bool = False
 
     def _wanted(self, **query: Any) -> SearchRequest:
         given = {name: [held] if isinstance(held, str) else held for name, held in self.filters.items()}
         return SearchRequest(
             filters=tuple((name, value) for name, values in given.items() for value in values),
-            **{n: getattr(self, n) for n in ("size", "page", "weight", "k", "min_similarity", "on")},
+            **{n: getattr(self, n) for n in _SHARED},
             **query,
         )
 

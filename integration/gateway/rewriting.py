@@ -16,6 +16,7 @@ from integration.search.hits import worked_out
 from integration.search.plan import BEST, ORDER, Target, pairs_of
 from mappings.code import HashCode
 from mappings.errors import RequestError
+from mappings.fields import PARTS
 from mappings.scripts import SMALLEST, Pair, distance_script, score_script
 
 Body = dict[str, Any]
@@ -67,8 +68,10 @@ def side(place: Place, clause: Clause, targets: Sequence[Target], codes: Mapping
     where nothing can be compared, or where the indices searched have different numbers and the clause gives none.
     """
     spaces = {target.space: target for target in targets if codes.get(target.space)}
+    given = clause.part_weights
     try:
-        pairs = [pair for space, target in spaces.items() for pair in pairs_of(target, codes[space], clause.on)]
+        check_part_weights(targets, given)
+        pairs = [pair for space, one in spaces.items() for pair in pairs_of(one, codes[space], clause.on, given)]
     except RequestError as error:
         raise RequestError(f"[{place}] {error}") from error
 
@@ -86,6 +89,18 @@ def side(place: Place, clause: Clause, targets: Sequence[Target], codes: Mapping
         weight = weight or 1.0  # nothing else is left to rank by
     found = _near(place, clause, pairs, list(spaces.values()))
     return Side(place, clause, tuple(pairs), weight, float(number("saturation")), least, k, found)
+
+
+def check_part_weights(targets: Sequence[Target], asked: Mapping[str, float]) -> None:
+    """Raises RequestError where one field's codes would count differently from index to index."""
+    for part in PARTS:
+        for space in {target.space for target in targets}:
+            known = {target.part_weight(part, asked) for target in targets if target.space == space}
+            if len(known) > 1:
+                raise RequestError(
+                    f"the weight of part {part} is {sorted(known)} in the indices that are searched; say in "
+                    "part_weights which counts, or search them one by one"
+                )
 
 
 def _near(place: Place, clause: Clause, pairs: Sequence[Pair], targets: Sequence[Target]) -> Body | None:
@@ -252,6 +267,7 @@ __all__ = [
     "Side",
     "by_words",
     "candidates",
+    "check_part_weights",
     "explained",
     "native",
     "replaced",

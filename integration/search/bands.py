@@ -64,7 +64,7 @@ def bands_plan(
     radius: int | None = None,
 ) -> SearchPlan:
     """The exact plan with bands. `radius` is the index's own where None. Raises RequestError where it has no bands."""
-    pairs = pairs_of(target, codes, request.on)
+    pairs = pairs_of(target, codes, request.on, request.part_weights)
     cut = {target.space: (target.bands, target.radius if radius is None else radius)} if target.bands else {}
     found = near(pairs, cut)
     if found is None:

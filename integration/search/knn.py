@@ -109,7 +109,7 @@ def knn_plan(
 
     `parts` are those with vectors in the index. Raises RequestError where a pair's part has none.
     """
-    pairs = pairs_of(target, codes, request.on)
+    pairs = pairs_of(target, codes, request.on, request.part_weights)
     if missing := sorted({pair.part for pair in pairs} - set(parts)):
         raise RequestError(
             f"space {target.space} has no binary vectors of {', '.join(missing)} in index {target.index}; "
@@ -132,7 +132,7 @@ def knn_score_plan(
     It ranks by distance. Where a calibration gives several distances the same similarity, the records at the k-th
     place may be others than the exact plan's, equally similar ones.
     """
-    pairs = pairs_of(target, codes, request.on)
+    pairs = pairs_of(target, codes, request.on, request.part_weights)
     if len(pairs) > 1 or pairs[0].part == "image":
         raise RequestError(
             "the plan knn-score compares one code with one of the parts text and record; this query compares "

@@ -6,13 +6,14 @@ sides together. A search without words needs the first alone.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from integration.search.request import SearchRequest
 from mappings.bands import Banding
 from mappings.code import HashCode
 from mappings.errors import RequestError
+from mappings.fields import PARTS
 from mappings.scripts import SMALLEST, Pair, distance_script, score_script
 
 NAMED_SCORES = "include_named_queries_score"  # a parameter that some engines do not have
@@ -20,6 +21,7 @@ WORDS = "bm25"  # the name of the BM25 side, under which the engine tells its sc
 BEST = "crosshatch"  # the script field that tells the best pair
 ORDER = [{"_score": "desc"}, {"_id": "asc"}]
 Body = dict[str, Any]
+NO_WEIGHTS: Mapping[str, float] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,9 @@ class Target:
     """What is searched: an attached index, the tables of its active space, its fields and its weights.
 
     `tables[(query part, stored part)]` gives the similarity in [0, 1] by distance: bits + 1 values. `words` are the
-    fields of the BM25 side, with boosts as `title^2`; empty means the index's default fields. `bands` are those of the
-    space, if it has any, and `radius` the bits by which a band may differ from the query's.
+    fields of the BM25 side, with boosts as `title^2`; empty means the index's default fields. `part_weights` are those
+    of the space's stored parts, 1 where none is given. `bands` are those of the space, if it has any, and `radius` the
+    bits by which a band may differ from the query's.
     """
 
     index: str
@@ -40,8 +43,13 @@ class Target:
     saturation: float = 8.0
     k: int = 100
     min_similarity: float = 0.0
+    part_weights: Mapping[str, float] = field(default_factory=dict)
     bands: Banding | None = None
     radius: int = 1
+
+    def part_weight(self, part: str, asked: Mapping[str, float]) -> float:
+        """How much the similarity of a stored part counts: what the request says, else the space, else 1."""
+        return asked.get(part, self.part_weights.get(part, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,26 +129,42 @@ def plan(
 
     Raises RequestError where no code of the query can be compared with a stored part.
     """
-    pairs = pairs_of(target, codes, request.on)
+    pairs = pairs_of(target, codes, request.on, request.part_weights)
     if request.text is None:
         return _by_codes(request, target, pairs, filters)
     return _by_both(request, target, pairs, filters)
 
 
-def pairs_of(target: Target, codes: Sequence[tuple[str, HashCode]], on: Sequence[str] = ()) -> list[Pair]:
-    """Every query code with every stored part it is compared with, in that order: the first wins at a tie."""
+def pairs_of(
+    target: Target,
+    codes: Sequence[tuple[str, HashCode]],
+    on: Sequence[str] = (),
+    part_weights: Mapping[str, float] = NO_WEIGHTS,
+) -> list[Pair]:
+    """Every query code with every stored part it is compared with, in that order: the first wins at a tie.
+
+    A part's weight multiplies its similarities, so its pairs carry tables that hold the products; at 0 it has no pair.
+    """
+    weights = {part: target.part_weight(part, part_weights) for part in on or PARTS}
     pairs = [
-        Pair(target.space, stored, code, target.tables[part, stored])
+        Pair(target.space, stored, code, weighted(target.tables[part, stored], weight))
         for part, code in codes
-        for stored in (("text", "image", "record") if not on else tuple(dict.fromkeys(on)))
-        if (part, stored) in target.tables
+        for stored, weight in weights.items()
+        if (part, stored) in target.tables and weight > 0
     ]
     if not pairs:
+        none = [part for part, weight in weights.items() if weight == 0]
         raise RequestError(
             f"space {target.space} has no codes that this query can be compared with; it compares "
             f"{', '.join(f'{part} with {stored}' for part, stored in target.tables) or 'nothing'}"
+            + (f", and the weight of {' and '.join(none)} is 0" if none else "")
         )
     return pairs
+
+
+def weighted(table: Sequence[float], weight: float) -> Sequence[float]:
+    """Similarities by distance, times a part's weight."""
+    return table if weight == 1 else tuple(weight * similarity for similarity in table)
 
 
 def least_similar(request: SearchRequest, target: Target) -> float:

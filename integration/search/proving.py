@@ -41,7 +41,7 @@ def rounds(
     """Plans of growing radius, the exact plan at last. Raises RequestError where the space has no bands."""
     if target.bands is None:
         raise missing(target)
-    pairs = pairs_of(target, codes, request.on)
+    pairs = pairs_of(target, codes, request.on, request.part_weights)
     least = least_similar(request, target)
     radius = 0
     while len(pairs) * terms_within(target.bands, radius) <= TERMS and radius < target.bands.width:

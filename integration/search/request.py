@@ -1,7 +1,8 @@
 """What a caller asks for: a value, checked before anything is read or sent."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from encoders.api import PARTS
@@ -18,7 +19,8 @@ class SearchRequest:
 
     `filters` are pairs of field and value; all must hold. Pages count from 1. `weight` (w, 0 = words only, 1 = codes
     only), `k` and `min_similarity` are the index's own where None. `on` names the stored parts that are compared; empty
-    means all. `count`: all hits are counted, else those beyond 10,000 may not be. Raises RequestError for anything that
+    means all. `part_weights` are what the similarity of a stored part is multiplied by, the index's own where a part is
+    left out. `count`: all hits are counted, else those beyond 10,000 may not be. Raises RequestError for anything that
     is out of range.
     """
 
@@ -32,16 +34,15 @@ class SearchRequest:
     k: int | None = None
     min_similarity: float | None = None
     on: tuple[str, ...] = ()
+    part_weights: Mapping[str, float] = field(default_factory=dict)
     plan: Plan = "auto"
     count: bool = True
 
     def __post_init__(self) -> None:
         self._check_query()
         self._check_page()
-        _check_share("weight", self.weight)
-        _check_share("min_similarity", self.min_similarity)
-        if self.k is not None and not 1 <= self.k <= WINDOW:
-            raise RequestError(f"k is {self.k}; expected 1 to {WINDOW}")
+        check_numbers(self.weight, self.min_similarity, self.k)
+        check_part_weights(self.part_weights)
         if wrong := [part for part in self.on if part not in PARTS]:
             raise RequestError(f"no part {wrong[0]!r} to compare with; there are: {', '.join(PARTS)}")
         if self.plan not in get_args(Plan):
@@ -72,6 +73,22 @@ class SearchRequest:
     def start(self) -> int:
         """How many hits stand before this page."""
         return (self.page - 1) * self.size
+
+
+def check_numbers(weight: float | None, min_similarity: float | None, k: int | None) -> None:
+    """Raises RequestError where one that is given is out of range."""
+    _check_share("weight", weight)
+    _check_share("min_similarity", min_similarity)
+    if k is not None and not 1 <= k <= WINDOW:
+        raise RequestError(f"k is {k}; expected 1 to {WINDOW}")
+
+
+def check_part_weights(weights: Mapping[str, float]) -> None:
+    """Raises RequestError for a part that does not exist, and for a weight that is out of range."""
+    for part, weight in weights.items():
+        if part not in PARTS:
+            raise RequestError(f"no part {part!r} to give a weight; there are: {', '.join(PARTS)}")
+        _check_share(f"the weight of part {part}", weight)
 
 
 def _check_share(name: str, value: float | None) -> None:

@@ -135,6 +135,7 @@ def target_of(known: state.Attached, card: BundleCard) -> Target:
         saturation=weights.saturation,
         k=weights.k,
         min_similarity=weights.min_similarity,
+        part_weights=known.bundle.part_weights,
         bands=known.bundle.bands,
     )
 

@@ -57,6 +57,14 @@ def test_bands_are_saved_and_read_back(cluster: FakeCluster) -> None:
         assert read.spaces["s_1"].cut is None
 
 
+def test_weights_of_parts_are_saved_and_read_back_by_space(cluster: FakeCluster) -> None:
+    here = cluster.as_cluster()
+    weighed = replace(KNOWN.spaces["s_2"], part_weights={"image": 0.5})
+    state.save(here, replace(KNOWN, spaces={**KNOWN.spaces, "s_2": weighed}))
+    read = state.attached(here, "biblios").spaces
+    assert (read["s_2"], read["s_1"].part_weights) == (weighed, {})
+
+
 def test_a_state_from_before_there_were_bands_is_read(cluster: FakeCluster) -> None:
     here = cluster.as_cluster()
     state.save(here, KNOWN)

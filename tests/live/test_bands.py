@@ -173,6 +173,7 @@ def test_rounds_end_with_the_exact_plans_answer(cluster: Cluster, stored: dict[s
     request = SearchRequest(
         text=text, image=None if text else b"-", size=5, page=rng.choice((1, 3)), k=rng.choice((5, 20)),
         filters=rng.choice(((), (("language", "eng"),))), on=("text",), min_similarity=rng.choice((None, 0.7)),
+        part_weights=rng.choice(({}, {"text": 0.9})),
     )  # fmt: skip
     restricted = clauses(request.filters, {"language": {"type": "keyword"}})
     asked = (request, TARGET, [("text", query(stored, rng))], restricted)

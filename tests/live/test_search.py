@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from encoders.api import PARTS, BundleCard, Item
-from integration import state
+from integration import state, weights
 from integration.engine.client import Cluster
 from integration.queries import QueryCodes
 from integration.search.asking import printable
@@ -128,8 +128,9 @@ def similarity(catalogue: Catalogue, record: str, request: SearchRequest) -> tup
             one = getattr(stored, other)
             values = one if other == "image" else [(None, one)] if one else []
             near = sorted((code.distance(value), number or 0, number) for number, value in values)
-            if near:
-                found.append((catalogue.card.table(part, other)[near[0][0]], near[0][0], other, near[0][2]))
+            weight = request.part_weights.get(other, 1.0)
+            if near and weight > 0:
+                found.append((weight * catalogue.card.table(part, other)[near[0][0]], near[0][0], other, near[0][2]))
     return max(found, key=lambda best: best[0]) if found else None
 
 
@@ -175,6 +176,7 @@ def random_request(rng: random.Random, catalogue: Catalogue) -> SearchRequest:
         min_similarity=rng.choice((None, 0.0, 0.125, 0.5, 0.875, 1.0)),
         on=rng.choice(((), (), ("image",), ("record", "text"))),
         size=rng.choice((1, 7, 50, 300)),
+        part_weights=rng.choice(({}, {}, {"image": 0.5}, {"text": 0.25, "record": 0.9}, {"record": 0.0})),
     )
 
 
@@ -200,6 +202,22 @@ def test_hits_scores_order_and_total_are_the_slow_ones(catalogue: Catalogue, see
         for hit in result.hits:
             best = similarity(catalogue, hit.id, request)
             assert (hit.similarity, hit.distance, hit.part, hit.picture) == (best or (None,) * 4), request
+
+
+def test_weights_of_parts_come_from_the_space_where_the_request_says_nothing(catalogue: Catalogue) -> None:
+    searcher, index = catalogue.searcher, catalogue.index
+    asked = SearchRequest(text="red cat", k=40, size=300)
+    given = {"text": 0.25, "image": 0.5}
+    bare = searcher.search(index, asked).hits
+    expected = searcher.search(index, replace(asked, part_weights=given)).hits
+    assert expected != bare
+    try:
+        weights.change(searcher.cluster, index, {}, given)
+        assert searcher.search(index, asked).hits == expected
+        assert searcher.search(index, replace(asked, part_weights={"text": 1, "image": 1})).hits == bare
+    finally:
+        weights.change(searcher.cluster, index, {}, {"text": 1, "image": 1})
+    assert searcher.search(index, asked).hits == bare
 
 
 def test_all_pages_together_are_all_hits_once(catalogue: Catalogue) -> None:

@@ -73,6 +73,17 @@ def test_parts_by_comma_or_by_repetition(search: Callable[..., Result]) -> None:
     assert {hit["part"] for hit in printed(search("--like", "7", "--on", "image", "--json"))["hits"]} == {"image"}
 
 
+def test_weights_of_a_request_and_of_the_index(search: Callable[..., Result], cluster: Cluster) -> None:
+    asked = ("--like", "7", "--part-weight", "image=0.5", "--part-weight", "record=0", "--json")
+    expected = printed(search(*asked))["hits"]
+    assert expected != printed(search("--like", "7", "--json"))["hits"]
+    [name] = [known.index for known in state.every(cluster) if known.index.startswith("test-")]
+    told = CliRunner().invoke(cli, ["weights", name, *asked[2:]])
+    assert printed(told)["part_weights"] == {"text": 1.0, "image": 0.5, "record": 0.0}
+    assert printed(search("--like", "7", "--json"))["hits"] == expected
+    assert "weight of image  │ 0.5" in CliRunner().invoke(cli, ["weights", name]).stdout
+
+
 def test_table_shows_every_hit(search: Callable[..., Result]) -> None:
     shown = search("--like", "7", "--size", "3", "--explain").stdout
     assert "29 hits, page 1; plan exact" in shown

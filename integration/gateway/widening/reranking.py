@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from integration.gateway.positions import Path
-from integration.gateway.rewriting import Body, replaced
+from integration.gateway.rewriting import Body, check_part_weights, replaced
 from integration.search.plan import Target, pairs_of
 from mappings.code import HashCode
 from mappings.errors import RequestError
@@ -26,6 +26,7 @@ def script_for(targets: Sequence[Target], codes: Mapping[str, Sequence[tuple[str
     [(weight, saturation)] = numbers
     if weight <= 0:
         raise RequestError("the weight of the codes is 0 in the index's settings")
+    check_part_weights(targets, {})
     spaces = {target.space: target for target in targets}
     pairs = [pair for space, target in spaces.items() for pair in pairs_of(target, codes[space])]
     return score_script(pairs, weight=weight, saturation=saturation)

@@ -18,12 +18,14 @@ def test_every_key_is_read() -> None:
     clause = at_the_top(
         {
             "text": "cats", "image": {"url": "https://a.example/b"}, "like": {"_index": "a", "_id": "1"},
-            "code": {"space": "s", "base64": "AA=="}, "on": ["text", "record"], "query": {"match_all": {}},
+            "code": {"space": "s", "base64": "AA=="}, "on": ["text", "record"],
+            "part_weights": {"image": 0.5, "text": 1}, "query": {"match_all": {}},
             "weight": 1, "saturation": 2.5, "min_similarity": 0.5, "k": 10_000, "plan": "exact", "fusion": "auto",
             "boost": 2, "_name": "mine",
         }
     )  # fmt: skip
     assert (clause.like.index, clause.like.id, clause.on, clause.k) == ("a", "1", ("text", "record"), 10_000)
+    assert clause.part_weights == {"image": 0.5, "text": 1}
     assert (clause.weight, clause.saturation, clause.boost, clause.name) == (1, 2.5, 2, "mine")
 
 
@@ -37,6 +39,14 @@ def test_every_key_is_read() -> None:
         ({"text": "a", "k": 10_001}, "[query.crosshatch] k: Input should be less than or equal to 10000"),
         ({"text": "a", "weight": 1.5}, "[query.crosshatch] weight: Input should be less than or equal to 1"),
         ({"text": "a", "on": ["cover"]}, "[query.crosshatch] on.0: Input should be 'text', 'image' or 'record'"),
+        (
+            {"text": "a", "part_weights": {"image": 2}},
+            "[query.crosshatch] part_weights.image: Input should be less than or equal to 1",
+        ),
+        (
+            {"text": "a", "part_weights": {"cover": 0.5}},
+            "[query.crosshatch] no part 'cover' to give a weight; there are: text, image, record",
+        ),
         ({"text": "a", "plan": "knn"}, "[query.crosshatch] no plan 'knn'; there are: auto, exact, bands"),
         ({"text": "a", "fusion": "rrf"}, "[query.crosshatch] no fusion 'rrf'; there are: auto, exact"),
         ({"image": {}}, "[query.crosshatch] image: expected one of base64, url and upload"),

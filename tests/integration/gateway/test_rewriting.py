@@ -170,6 +170,23 @@ def test_indices_of_other_weights_need_the_clause_to_say_which() -> None:
         side(place, read(place), others, {"s": [("text", CODE)]})
 
 
+def test_one_space_has_one_weight_a_part_or_the_clause_says_which() -> None:
+    others = [TARGET, Target("more", "s", TARGET.tables, part_weights={"image": 0.5})]
+    [place] = find(body(part_weights={"text": 0.5}), "search")
+    with pytest.raises(RequestError, match=r"\[query.*\] the weight of part image is \[0.5, 1.0\] in the indices that"):
+        side(place, read(place), others, {"s": [("text", CODE)]})
+    [place] = find(body(part_weights={"image": 0.25}), "search")
+    by_text, by_image = side(place, read(place), others, {"s": [("text", CODE)]}).pairs
+    assert (by_text.table, by_image.table) == (TABLE, tuple(value / 4 for value in TABLE))
+
+
+def test_each_space_has_its_own_weights() -> None:
+    [place] = find(body(on=["text"]), "search")
+    others = [TARGET, Target("more", "t", TARGET.tables, part_weights={"text": 0.5})]
+    pairs = side(place, read(place), others, {"s": [("text", CODE)], "t": [("text", CODE)]}).pairs
+    assert {pair.space: pair.table[0] for pair in pairs} == {"s": 1.0, "t": 0.5}
+
+
 def test_codes_that_the_query_has_none_to_compare_with_are_told_with_the_place() -> None:
     [place] = find(body(on=["record"]), "search")
     with pytest.raises(RequestError, match=r"\[query.bool.should\[0\].crosshatch\] space s has no codes that this"):

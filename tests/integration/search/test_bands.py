@@ -85,6 +85,8 @@ def test_what_shares_no_band_is_no_more_similar_than_this() -> None:
     """Two bands within one bit: every code up to 3 bits off shares one, so the best unseen one is 4 bits off."""
     assert unseen(pairs_of(TARGET, [TEXT]), CUT, 1) == TABLE[4]
     assert unseen(pairs_of(TARGET, [TEXT]), CUT, 8) == -1.0
+    weights = {"text": 0.25, "image": 0.5}
+    assert unseen(pairs_of(TARGET, [TEXT], part_weights=weights), CUT, 1) == 0.5 * TABLE[4]
 
 
 def test_a_space_without_bands_is_told() -> None:

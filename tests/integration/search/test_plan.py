@@ -1,10 +1,11 @@
 """Every body of the exact plan, compared as a whole."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from integration.search.plan import Target, plan
+from integration.search.plan import Target, pairs_of, plan
 from integration.search.request import SearchRequest
 from mappings.code import HashCode
 from mappings.errors import RequestError
@@ -161,3 +162,27 @@ def test_without_search_fields_the_index_says_where_words_are_looked_for() -> No
     both = plan(SearchRequest(text="a"), Target("biblios", "s", TARGET.tables), [TEXT])
     assert "fields" not in both.body()["query"]["script_score"]["query"]["bool"]["should"][0]["multi_match"]
     assert both.body()["_source"] is False
+
+
+def test_a_part_s_weight_multiplies_its_similarities_and_0_leaves_it_out() -> None:
+    weighed = replace(TARGET, part_weights={"text": 0.5})
+    assert [pair.table for pair in pairs_of(weighed, [TEXT])] == [tuple(0.5 * value for value in STEEP), LINEAR]
+    asked = pairs_of(weighed, [TEXT, IMAGE], part_weights={"text": 0, "image": 0.25})
+    assert [(pair.part, pair.table[0]) for pair in asked] == [("image", 0.25), ("image", 0.25)]
+
+
+def test_a_request_s_weights_are_in_every_script() -> None:
+    both = plan(SearchRequest(text="red cats", part_weights={"image": 0.5}), TARGET, [TEXT])
+    pairs = [TEXT_TEXT, TEXT_IMAGE | {"table": [0.5 * value for value in LINEAR]}]
+    bodies = [both.candidates or {}, both.fused]
+    assert [body["query"]["script_score"]["script"]["params"]["pairs"] for body in bodies] == [pairs, pairs]
+    assert both.fused["script_fields"]["crosshatch"]["script"]["params"]["pairs"] == pairs
+
+
+def test_no_part_left_is_told() -> None:
+    with pytest.raises(RequestError) as refused:
+        plan(SearchRequest(image=b"-", part_weights={"image": 0}), TARGET, [IMAGE])
+    assert str(refused.value) == (
+        "space s has no codes that this query can be compared with; it compares text with text, text with image, "
+        "image with image, and the weight of image is 0"
+    )

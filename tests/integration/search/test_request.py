@@ -23,6 +23,14 @@ REFUSED = {
         "page 101 of 100 hits ends at hit 10100; paging ends at 10000: narrow the search with a filter",
     ),
     "part": ({"text": "a", "on": ("title",)}, "no part 'title' to compare with; there are: text, image, record"),
+    "weighted part": (
+        {"text": "a", "part_weights": {"title": 1}},
+        "no part 'title' to give a weight; there are: text, image, record",
+    ),
+    "part weight": (
+        {"text": "a", "part_weights": {"text": 1, "image": 1.5}},
+        "the weight of part image is 1.5; expected a number from 0 to 1",
+    ),
     "plan": ({"text": "a", "plan": "best"}, "no plan 'best'; there are: auto, exact, bands, bands-exact"),
     "surrogate": ({"text": "a\ud800"}, "'a\\ud800' is no Unicode text; send it as UTF-8"),
     "filter": ({"text": "a", "filters": (("f", "\udc80"),)}, "'\\udc80' is no Unicode text; send it as UTF-8"),

@@ -117,7 +117,12 @@ def test_a_query_for_marks_of_the_opac_s_own_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    "targets", [[TARGET, Target("b", "s", TARGET.tables, weight=0.5)], [Target("b", "s", TARGET.tables, weight=0.0)]]
+    "targets",
+    [
+        [TARGET, Target("b", "s", TARGET.tables, weight=0.5)],
+        [Target("b", "s", TARGET.tables, weight=0.0)],
+        [TARGET, Target("b", "s", TARGET.tables, weight=0.25, part_weights={"image": 0.5})],
+    ],
 )
 def test_indices_that_disagree_or_want_no_codes_are_not_widened(targets: list[Target]) -> None:
     with pytest.raises(RequestError, match="weight"):
