@@ -81,7 +81,19 @@ def distances(queries: NDArray[np.uint8], database: NDArray[np.uint8]) -> NDArra
     """Hamming distances in bits: uint8 [q, b], uint8 [n, b] -> uint16 [q, n]. Raises CodeLengthError."""
     if queries.shape[1] != database.shape[1]:
         raise CodeLengthError(f"cannot compare {queries.shape[1] * 8}-bit codes with {database.shape[1] * 8}-bit codes")
-    result = np.empty((len(queries), len(database)), dtype=np.uint16)
-    for row, query in zip(result, queries, strict=True):
-        np.bitwise_count(query ^ database).sum(axis=1, dtype=np.uint16, out=row)
+    columns = np.ascontiguousarray(words(database).T)
+    result = np.zeros((len(queries), len(database)), dtype=np.uint16)
+    for row, query in zip(result, words(queries), strict=True):
+        for word, column in zip(query, columns, strict=True):
+            row += np.bitwise_count(word ^ column)
     return result
+
+
+def words(packed: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Rows of bytes as words of 64 bits, the last one filled up with zeros: uint8 [n, b] -> uint64 [n, ceil(b / 8)].
+
+    Counting bits of words is several times as fast as of bytes.
+    """
+    spare = -packed.shape[1] % 8
+    padded = np.pad(packed, ((0, 0), (0, spare))) if spare else packed
+    return np.ascontiguousarray(padded).view(np.uint64)

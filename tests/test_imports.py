@@ -21,7 +21,14 @@ OWNERS = {
     "testcontainers": "integration/engine/",
     "click": "integration/cli/",
 }
-LIGHT = ("mappings", "integration", "encoders.api", "encoders.bundle", "encoders.data", "encoders.pictures")  # with all below them
+LIGHT = (
+    "mappings",
+    "integration",
+    "encoders.api",
+    "encoders.bundle",
+    "encoders.data",
+    "encoders.pictures",
+)  # with all below them
 
 
 def imported(tree: ast.Module) -> Iterator[str]:

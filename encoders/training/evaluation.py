@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from encoders.evaluation.bootstrap import interval
+from encoders.evaluation.measures import miss
 from encoders.heads import RidgeConseHead
 from encoders.towers import Floats
 from encoders.training.features import Collection
@@ -91,27 +93,16 @@ def hits(apart: Doubles, relevant: Flags) -> Doubles:
     inside, tied = apart < tenth, apart == tenth
     places = K - inside.sum(axis=1)
     return np.where(
-        (inside & relevant).any(axis=1), 1.0, 1 - _miss(tied.sum(axis=1), (tied & relevant).sum(axis=1), places)
+        (inside & relevant).any(axis=1), 1.0, 1 - miss(tied.sum(axis=1), (tied & relevant).sum(axis=1), places)
     )
-
-
-def _miss(items: NDArray[np.int64], wanted: NDArray[np.int64], places: NDArray[np.int64]) -> Doubles:
-    """Chance that `places` draws from `items` hold none of the `wanted`, element by element."""
-    miss = np.ones(len(items))
-    for drawn in range(K):
-        share = (items - wanted - drawn) / np.maximum(items - drawn, 1)
-        miss *= np.where(drawn < places, np.clip(share, 0, 1), 1)
-    return miss
 
 
 def measure(task: Task, found: Doubles, *, method: str, form: str) -> Figure:
     """Sum up the queries' `hits`."""
-    rng = np.random.default_rng(0)
-    means = found[rng.integers(0, len(found), (1000, len(found)))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
+    low, high = interval(found)
     database = len(task.answering)
     pool = np.full(len(found), database - task.own)
-    chance = 1 - _miss(pool, task.relevant.sum(axis=1), np.full(len(found), K)).mean()
+    chance = 1 - miss(pool, task.relevant.sum(axis=1), np.full(len(found), K)).mean()
     numbers = (round(float(value), 4) for value in (chance, found.mean(), low, high))
     return Figure(task.source, task.direction, task.kind, method, form, len(found), database, *numbers)
 

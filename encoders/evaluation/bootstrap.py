@@ -1,0 +1,46 @@
+"""Intervals by the bootstrap over queries (Efron and Tibshirani 1993): of one mean, and of two encoders' difference."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 1000
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Mean of the second minus mean of the first over the same queries, with its 95 % interval.
+
+    `p` is twice the smaller share of resamples on either side of zero (at least 1 / resamples): two-sided.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p: float
+
+
+def interval(values: Doubles) -> tuple[float, float]:
+    """95 % interval of the mean of n queries' values, [n]: percentiles of resampled means, always the same draws."""
+    means = np.array([values[rows].mean() for rows in _draws(len(values))])
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def paired(first: Doubles, second: Doubles) -> Difference:
+    """Compare two encoders on the same queries, [n] each: the queries are drawn together."""
+    if first.shape != second.shape:
+        raise ValueError(f"{len(first)} and {len(second)} queries cannot be paired")
+    gained = second - first
+    means = np.array([gained[rows].mean() for rows in _draws(len(gained))])
+    low, high = np.quantile(means, [0.025, 0.975])
+    side = min((means <= 0).mean(), (means >= 0).mean())
+    return Difference(float(gained.mean()), float(low), float(high), float(min(1.0, max(2 * side, 1 / RESAMPLES))))
+
+
+def _draws(count: int) -> Iterator[NDArray[np.int64]]:
+    rng = np.random.default_rng(0)
+    return (rng.integers(0, count, count) for _ in range(RESAMPLES))
