@@ -13,7 +13,7 @@ from integration.engine.services import found
 from integration.search.asking import printable
 from integration.search.hits import Hit, SearchResult, explained
 from integration.search.pictures import read_picture
-from integration.search.request import Plan, SearchRequest
+from integration.search.request import Fusion, Plan, SearchRequest
 from integration.search.run import Searcher
 from integration.settings import Settings
 from mappings.errors import RequestError, Unavailable
@@ -38,6 +38,13 @@ from mappings.errors import RequestError, Unavailable
 @part_weight_option
 @click.option(
     "--plan", type=click.Choice(get_args(Plan)), default="auto", show_default=True, help="How it is searched."
+)
+@click.option(
+    "--fusion",
+    type=click.Choice(get_args(Fusion)),
+    default="auto",
+    show_default=True,
+    help="How words and codes are brought together: rrf by rank, else by score.",
 )
 @click.option("--explain", is_flag=True, help="Tell how each score came about.")
 @click.option(
@@ -91,9 +98,14 @@ def _print_table(result: SearchResult, request: SearchRequest, *, explain: bool)
     )
     for rank, hit in enumerate(result.hits if explain else (), start=request.start + 1):
         parts = explained(hit, result.plan)
+        words, codes = (
+            (f"c {parts['saturation']:g}", f"w {parts['weight']:g}")
+            if result.plan.ranks is None
+            else (f"rank {parts['words_rank'] or '-'}", f"rank {parts['codes_rank'] or '-'}, w {parts['weight']:g}")
+        )
         console.print(
-            f"{rank}: {parts['words']:.4f} from the words (BM25 {hit.bm25 or 0:.3f}, c {parts['saturation']:g}) "
-            f"+ {parts['codes']:.4f} from the codes (similarity {parts['similarity']:.4f}, w {parts['weight']:g})"
+            f"{rank}: {parts['words']:.4f} from the words (BM25 {hit.bm25 or 0:.3f}, {words}) "
+            f"+ {parts['codes']:.4f} from the codes (similarity {parts['similarity']:.4f}, {codes})"
         )
 
 

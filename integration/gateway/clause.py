@@ -1,18 +1,17 @@
 """The `crosshatch` clause: what may stand in it, parsed and checked, with errors that name the place. Pure."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from encoders.api import PARTS
 from integration.gateway.positions import NAME, Place, find
-from integration.search.request import MAX_TEXT, WINDOW
+from integration.search.request import MAX_TEXT, WINDOW, Fusion
 from mappings.errors import RequestError
 
 Part = Literal["text", "image", "record"]
 Portion = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 PLANS = ("auto", "exact", "bands")
-FUSIONS = ("auto", "exact")
 
 
 class _Strict(BaseModel):
@@ -75,7 +74,7 @@ class Clause(_Strict):
             raise ValueError("text is empty; expected at least one word")
         if unknown := sorted(self.part_weights.keys() - set(PARTS)):
             raise ValueError(f"no part {unknown[0]!r} to give a weight; there are: {', '.join(PARTS)}")
-        for key, known in (("plan", PLANS), ("fusion", FUSIONS)):
+        for key, known in (("plan", PLANS), ("fusion", get_args(Fusion))):
             if getattr(self, key) not in known:
                 raise ValueError(f"no {key} {getattr(self, key)!r}; there are: {', '.join(known)}")
         return self
@@ -98,12 +97,16 @@ def read(place: Place) -> Clause:
         raise RequestError(f"[{place}] {'; '.join(_told(one) for one in error.errors(include_url=False))}") from None
     if place.role == "inside":
         _check_inside(place, clause)
+    if clause.fusion == "rrf" and clause.query is None:
+        raise RequestError(f"[{place}.fusion] rrf merges what a `query` finds with what codes find; give a query, too")
     if clause.query is not None and (inner := find({"query": clause.query}, "count")):
         raise RequestError(f"[{place}.{inner[0]}] stands in another crosshatch clause; put them side by side in a bool")
     return clause
 
 
 def _check_inside(place: Place, clause: Clause) -> None:
+    if clause.fusion == "rrf":
+        raise RequestError(f"[{place}.fusion] rrf ranks only at the top of a query or in should; leave it out here")
     if clause.k is not None:
         raise RequestError(f"[{place}.k] counts only at the top of a query or in should; give min_similarity instead")
     if clause.min_similarity is None:

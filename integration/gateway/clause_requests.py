@@ -12,7 +12,6 @@ from integration.gateway.calls import Call
 from integration.gateway.exchange import Exchange, Header
 from integration.gateway.positions import NAME, find
 from integration.gateway.refusals import JSON, refusal
-from integration.gateway.rewriting import Body
 from integration.gateway.searching import (
     NOT_PASSED,
     SCORES,
@@ -25,6 +24,7 @@ from integration.gateway.searching import (
     check_clauses,
 )
 from integration.gateway.trees import Unreadable
+from integration.search.plan import Body
 from mappings.errors import CrosshatchError, RequestError
 
 DEGRADED = b"x-crosshatch-degraded"

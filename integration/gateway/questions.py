@@ -10,7 +10,7 @@ from integration.gateway.query_pictures import by_url
 from integration.gateway.trees import Unreadable
 from integration.gateway.uploads import Uploads
 from integration.pictures import read_base64
-from integration.search.request import SearchRequest
+from integration.search.request import Fusion, SearchRequest
 from integration.settings import Settings
 from mappings.errors import RecordError, RequestError
 
@@ -80,11 +80,12 @@ class Searched(_Page):
     text: str | None = None
     image: Picture | None = None
     like: str | None = None
+    fusion: Fusion = "auto"
 
     def request(self, settings: Settings, uploads: Uploads) -> SearchRequest:
         """As the rest of the project asks. Raises RequestError."""
         picture = self.image.read(settings, uploads) if self.image else None
-        return self._wanted(text=self.text, image=picture, like=self.like)
+        return self._wanted(text=self.text, image=picture, like=self.like, fusion=self.fusion)
 
 
 class Similar(_Page):

@@ -2,7 +2,8 @@
 
 At the top, or in `should` up to it, a clause finds what its BM25 side finds and, of the others, the `k` most similar:
 `candidates` is the request for those, inside every restriction that stands around the clause; their ids go into
-`rewritten`. Elsewhere one `script_score` with `min_similarity` says it all.
+`rewritten`. Where ranks are fused, `listed` is the request for what its BM25 side finds, beside it. Elsewhere one
+`script_score` with `min_similarity` says it all.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,42 +11,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from integration.gateway.clause import Clause
-from integration.gateway.positions import NAME, Path, Place
-from integration.search.bands import missing, near
+from integration.gateway.positions import Path, Place
+from integration.gateway.sides import Side
 from integration.search.hits import worked_out
-from integration.search.plan import BEST, ORDER, Target, pairs_of
-from mappings.code import HashCode
+from integration.search.plan import BEST, Body, found_by
+from integration.search.ranks import Ranks, Record
 from mappings.errors import RequestError
-from mappings.fields import PARTS
-from mappings.scripts import SMALLEST, Pair, distance_script, score_script
+from mappings.scripts import SMALLEST, distance_script, score_script
 
-Body = dict[str, Any]
-Found = Sequence[tuple[str, str]]  # (index, id)
-Coded = Sequence[tuple[str, HashCode]]  # (query part, code)
+Found = Sequence[Record]
 WORDS = "crosshatch:bm25"  # the name of the BM25 side, under which the engine tells its score
 _NOTHING: Body = {"match_none": {}}
 _ALL: Body = {"match_all": {}}
 # what of a search body has a say in what its query means
 _CONTEXT = ("pit", "derived", "timeout", "runtime_mappings")
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """A clause that is ready to be written: what is compared, and by which numbers."""
-
-    place: Place
-    clause: Clause
-    pairs: tuple[Pair, ...]
-    weight: float
-    saturation: float
-    least: float
-    k: int
-    near: Body | None = None  # what its candidates are among; all records where None
-
-    @property
-    def chosen(self) -> bool:
-        """Whether its hits by code are chosen first, by a request of their own."""
-        return self.place.role == "top"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,80 +40,29 @@ class Share:
         return worked_out(score / self.boost, similarity, weight=self.weight, saturation=self.saturation)
 
 
-def side(place: Place, clause: Clause, targets: Sequence[Target], codes: Mapping[str, Coded]) -> Side:
-    """Bring a clause, what is searched and the query's codes together.
-
-    `codes` are (query part, code) by space: each is compared with the stored codes of its own. Raises RequestError
-    where nothing can be compared, or where the indices searched have different numbers and the clause gives none.
-    """
-    spaces = {target.space: target for target in targets if codes.get(target.space)}
-    given = clause.part_weights
-    try:
-        check_part_weights(targets, given)
-        pairs = [pair for space, one in spaces.items() for pair in pairs_of(one, codes[space], clause.on, given)]
-    except RequestError as error:
-        raise RequestError(f"[{place}] {error}") from error
-
-    def number(name: str) -> Any:
-        asked = getattr(clause, name)
-        known = {getattr(target, name) for target in targets}
-        if asked is None and len(known) > 1:
-            raise RequestError(
-                f"[{place}.{name}] is {sorted(known)} in the indices that are searched; say in the clause which counts"
-            )
-        return known.pop() if asked is None else asked
-
-    weight, least, k = float(number("weight")), float(number("min_similarity")), int(number("k"))
-    if clause.query is None:
-        weight = weight or 1.0  # nothing else is left to rank by
-    found = _near(place, clause, pairs, list(spaces.values()))
-    return Side(place, clause, tuple(pairs), weight, float(number("saturation")), least, k, found)
-
-
-def check_part_weights(targets: Sequence[Target], asked: Mapping[str, float]) -> None:
-    """Raises RequestError where one field's codes would count differently from index to index."""
-    for part in PARTS:
-        for space in {target.space for target in targets}:
-            known = {target.part_weight(part, asked) for target in targets if target.space == space}
-            if len(known) > 1:
-                raise RequestError(
-                    f"the weight of part {part} is {sorted(known)} in the indices that are searched; say in "
-                    "part_weights which counts, or search them one by one"
-                )
-
-
-def _near(place: Place, clause: Clause, pairs: Sequence[Pair], targets: Sequence[Target]) -> Body | None:
-    """What shares a band with the query, where the clause leaves or wants it so."""
-    if clause.plan == "exact" or place.role != "top":
-        return None
-    found = near(pairs, {one.space: (one.bands, one.radius) for one in targets if one.bands})
-    if found is None and clause.plan == "bands":
-        raise missing(next(one for one in targets if one.bands is None))
-    return found
-
-
 def candidates(tree: Body, one: Side) -> Body:
-    """The request for the `k` most similar that the BM25 side does not find, in the body `tree`.
+    """The request for the `k` most similar, of those that the BM25 side does not find unless ranks are fused.
 
-    Clauses that stand among the restrictions must have been rewritten there already.
+    Clauses that stand among the restrictions in the body `tree` must have been rewritten there already.
     """
     filters, excluded = restrictions(tree, one.place.path)
     if one.near is not None:
         filters.append(one.near)
-    if one.clause.query is not None:
+    if one.clause.query is not None and not one.ranked:
         excluded.append(one.clause.query)
     excluded += _likes([one])
     inner = {"bool": {"filter": filters or [_ALL], **({"must_not": excluded} if excluded else {})}}
     script = score_script(one.pairs, weight=1.0, saturation=one.saturation, min_similarity=one.least)
-    body = {
-        "query": {"script_score": {"query": inner, "script": script, "min_score": SMALLEST}},
-        "size": one.k,
-        "_source": False,
-        "track_total_hits": False,
-        "sort": ORDER,
-    }
-    root = _root(tree, one.place.path)
-    return {**{key: root[key] for key in _CONTEXT if key in root}, **body}
+    query = {"script_score": {"query": inner, "script": script, "min_score": SMALLEST}}
+    return {**_context(tree, one.place.path), **found_by(query, one.k)}
+
+
+def listed(tree: Body, one: Side) -> Body:
+    """The request for the `k` best that the BM25 side finds, likewise."""
+    filters, excluded = restrictions(tree, one.place.path)
+    excluded += _likes([one])
+    query = {"bool": {"must": [one.clause.query], "filter": filters, "must_not": excluded}}
+    return {**_context(tree, one.place.path), **found_by(query, one.k)}
 
 
 def restrictions(tree: Body, path: Path) -> tuple[list[Body], list[Body]]:
@@ -150,8 +78,10 @@ def restrictions(tree: Body, path: Path) -> tuple[list[Body], list[Body]]:
     return filters, excluded
 
 
-def rewritten(tree: Body, sides: Iterable[Side], found: Mapping[Path, Found], named: Side | None = None) -> Body:
-    """`tree` with each clause as a native query; `found` are the candidates of those that are chosen first.
+def rewritten(
+    tree: Body, sides: Iterable[Side], found: Mapping[Path, Found | Ranks], named: Side | None = None
+) -> Body:
+    """`tree` with each clause as a native query; `found` are the candidates, or the ranks, of those chosen first.
 
     The BM25 side of `named` gets a name, so that the engine tells its score. What is not on the way to a clause is the
     same object as before.
@@ -162,14 +92,15 @@ def rewritten(tree: Body, sides: Iterable[Side], found: Mapping[Path, Found], na
     return tree
 
 
-def native(one: Side, found: Found = (), name: str | None = None) -> Body:
+def native(one: Side, found: Found | Ranks = (), name: str | None = None) -> Body:
     """The native query of a clause."""
     clause = one.clause
     if one.place.role == "highlight":
         return clause.query or _NOTHING
-    should: list[Body] = []
-    if clause.query is not None:
-        should.append({"bool": {"must": [clause.query], "_name": name}} if name else clause.query)
+    words = {"bool": {"must": [clause.query], "_name": name}} if name else clause.query
+    if isinstance(found, Ranks):
+        return {"bool": {"must": [found.query(words or _NOTHING)], "must_not": _likes([one]), **_said(clause)}}
+    should = [words] if words is not None else []
     similar = _these(found) if one.chosen else _ALL
     should.append({"constant_score": {"filter": similar, "boost": 0}})
     excluded = _likes([one])
@@ -179,23 +110,40 @@ def native(one: Side, found: Found = (), name: str | None = None) -> Body:
     score: Body = {"query": inner, "script": script}
     if least is not None:
         score["min_score"] = SMALLEST
-    if clause.boost != 1.0:
-        score["boost"] = float(clause.boost)
-    if clause.name is not None:
-        score["_name"] = clause.name
-    return {"script_score": score}
+    return {"script_score": {**score, **_said(clause)}}
+
+
+def _said(clause: Clause) -> Body:
+    """What every query may say."""
+    boost = {} if clause.boost == 1.0 else {"boost": float(clause.boost)}
+    return boost if clause.name is None else {**boost, "_name": clause.name}
 
 
 def share(tree: Body, one: Side) -> Share | None:
     """None where something else has a say in a hit's score, or the words have none."""
-    if one.place.role != "top" or one.weight == 1 or not one.clause.boost or {"rescore", "indices_boost"} & set(tree):
+    if one.ranked or one.weight == 1 or not one.clause.boost or {"rescore", "indices_boost"} & set(tree):
         return None
+    return Share(one.weight, one.saturation, float(one.clause.boost)) if _ranks_alone(tree, one.place) else None
+
+
+def check_ranking(tree: Body, sides: Iterable[Side]) -> None:
+    """Raises RequestError where the scores of ranks, none above 1/60, would be added to those of other queries."""
+    for one in sides:
+        if one.ranked and not _ranks_alone(tree, one.place):
+            raise RequestError(
+                f"[{one.place}.fusion] rrf has scores that those of queries beside it would drown; put what only "
+                "restricts into filter, and what ranks into the clause's `query`"
+            )
+
+
+def _ranks_alone(tree: Body, place: Place) -> bool:
+    """Whether nothing else in the query has a say in the score of a hit."""
     node: Any = tree
-    for step in one.place.path:
+    for step in place.path:
         if step == "should" and (len([*_listed(node.get("must")), *_listed(node[step])]) > 1 or "boost" in node):
-            return None
+            return False
         node = node[step]
-    return Share(one.weight, one.saturation, float(one.clause.boost))
+    return place.role == "top"
 
 
 def by_words(tree: Body, places: Iterable[tuple[Place, Clause]]) -> Body:
@@ -249,29 +197,11 @@ def _these(found: Found) -> Body:
     return {"bool": {"should": each}}
 
 
-def _root(tree: Body, path: Path) -> Body:
-    """The search body that a path leads into: that of its request, in a ranking evaluation."""
-    if path[:1] != ("requests",):
-        return tree
-    root: Body = tree["requests"][path[1]]["request"]
-    return root
+def _context(tree: Body, path: Path) -> Body:
+    """What of a search body has a say in the query that a path leads to: of its request, in a ranking evaluation."""
+    root = tree["requests"][path[1]]["request"] if path[:1] == ("requests",) else tree
+    return {key: root[key] for key in _CONTEXT if key in root}
 
 
 def _listed(node: Any) -> list[Body]:
     return [] if node is None else list(node) if isinstance(node, list) else [node]
-
-
-__all__ = [
-    "NAME",
-    "Share",
-    "Side",
-    "by_words",
-    "candidates",
-    "check_part_weights",
-    "explained",
-    "native",
-    "replaced",
-    "rewritten",
-    "share",
-    "side",
-]

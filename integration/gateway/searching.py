@@ -13,24 +13,25 @@ from integration.gateway.asking import NOT_PASSED, Ask, Told, refused, search, s
 from integration.gateway.attachments import OPTIONS, Attachment, Attachments, check_local, check_spaces
 from integration.gateway.clause import Clause, read
 from integration.gateway.exchange import Header
-from integration.gateway.positions import SEARCHES, Path, Place, find
+from integration.gateway.positions import SEARCHES, Place, find
 from integration.gateway.query_pictures import QueryPictures
 from integration.gateway.querycodes import QueryCodes
 from integration.gateway.rewriting import (
-    Body,
-    Coded,
     Share,
-    Side,
     by_words,
     candidates,
+    check_ranking,
     explained,
+    listed,
     rewritten,
     share,
-    side,
 )
+from integration.gateway.sides import Coded, Side, side
 from integration.gateway.turns import in_turns
 from integration.gateway.uploads import Uploads
 from integration.pictures import read_base64
+from integration.search.plan import Body
+from integration.search.ranks import Ranks, Record
 from integration.search.run import codes_in
 from integration.settings import Settings
 from mappings.code import HashCode
@@ -134,11 +135,12 @@ class Searching:
             return Native(by_words(tree, clauses), degraded=str(error))
         targets = [one.target for one in reached]
         sides = [side(place, one, targets, made) for (place, one), made in zip(clauses, codes, strict=True)]
+        check_ranking(tree, sides)
         return await self._written(tree, kind, sides, where, named)
 
     async def _written(self, tree: Body, kind: str, sides: Sequence[Side], where: Where, named: bool) -> Native:
         chosen = [one for one in sides if one.chosen]
-        together = check_candidates(sum(one.k for one in chosen))
+        together = check_candidates(sum(one.most for one in chosen))
         first = next((one for one in sides if one.place.finds), None)
         shown = first if kind in SEARCHES else None
         worded = shown if shown is not None and shown.clause.query is not None else None
@@ -147,10 +149,8 @@ class Searching:
         if kind == "msearch" and worked_out is None:
             told = None
         tree = rewritten(tree, [one for one in sides if not one.chosen], {}, told)
-        found = await in_turns([partial(self._candidates, tree, one, where) for one in chosen])
-        by_path: dict[Path, list[tuple[str, str]]] = {
-            one.place.path: hits for one, hits in zip(chosen, found, strict=True)
-        }
+        found = await in_turns([partial(self._found, tree, one, where) for one in chosen])
+        by_path = {one.place.path: hits for one, hits in zip(chosen, found, strict=True)}
         tree = rewritten(tree, chosen, by_path, told)
         if shown is None:
             return Native(tree, candidates=together)
@@ -181,8 +181,15 @@ class Searching:
             return await self.attachments.of_point_in_time(where.point["id"])
         return await self.attachments.behind(where.index, where.params)
 
-    async def _candidates(self, tree: Body, one: Side, where: Where) -> list[tuple[str, str]]:
-        body = candidates(tree, one)
+    async def _found(self, tree: Body, one: Side, where: Where) -> list[Record] | Ranks:
+        """What is chosen first for a clause."""
+        similar = candidates(tree, one)
+        if not one.ranked:
+            return await self._ids(similar, where)
+        words, codes = await in_turns([partial(self._ids, body, where) for body in (listed(tree, one), similar)])
+        return Ranks(words, codes, one.weight)
+
+    async def _ids(self, body: Body, where: Where) -> list[Record]:
         answer = await self._search(where.index, body, shared(where.params, "hits.hits._i*"), where.headers)
         return [(hit["_index"], hit["_id"]) for hit in answer.get("hits", {}).get("hits", ())]
 

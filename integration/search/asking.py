@@ -1,7 +1,7 @@
-"""Ask the engine what a plan says: one request, two in turn, or two lists at once that are merged."""
+"""Ask the engine what a plan says: one request, two in turn, or two lists at once that are merged by score or rank."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +9,7 @@ import msgspec
 
 from integration.engine.client import Cluster, part
 from integration.search.bands import merged
-from integration.search.plan import NAMED_SCORES, Lists, SearchPlan
+from integration.search.plan import NAMED_SCORES, SearchPlan
 from integration.search.proving import Round
 from integration.search.scripts import ensure_scripts
 from mappings.errors import EngineRefused, RequestError
@@ -23,7 +23,7 @@ def answered(cluster: Cluster, searched: SearchPlan, ours: Cluster | None = None
     """
     if searched.lists:
         try:
-            return _in_lists(cluster, searched, searched.lists, ours)
+            return merged(searched.lists, _together(cluster, searched, ours))
         except EngineRefused:
             searched = replace(searched, lists=None)
     return _ask(cluster, searched, final_body(cluster, searched, ours), searched.params, ours)
@@ -37,14 +37,31 @@ def proven(cluster: Cluster, rounds: Iterable[Round], ours: Cluster | None = Non
         answer = _ask(cluster, searched, searched.similar, searched.params if alone else {}, ours)
         if not one.proves(answer):
             continue
+        if searched.listed:
+            words = _ask(cluster, searched, searched.listed, {}, ours)
+            searched = searched.ranked(_ids(words), _ids(answer))
         if not alone:
             answer = _ask(cluster, searched, searched.body(_ids(answer)), searched.params, ours)
         return replace(searched, name="bands-exact"), answer
     raise AssertionError("the last round is the exact plan, which looks at every record")
 
 
-def _in_lists(cluster: Cluster, searched: SearchPlan, lists: Lists, ours: Cluster | None) -> Any:
-    """Both lists in one request. Raises EngineRefused where either is refused."""
+def in_ranks(cluster: Cluster, searched: SearchPlan, ours: Cluster | None = None) -> SearchPlan:
+    """A plan that fuses ranks, once both its lists were asked for; every other as it is.
+
+    Raises RequestError, EngineRefused, EngineUnavailable.
+    """
+    if not searched.listed:
+        return searched
+    try:
+        words, codes = _together(cluster, searched, ours)
+    except EngineRefused as error:
+        raise _told(error) from error
+    return searched.ranked(_ids(words), _ids(codes))
+
+
+def _together(cluster: Cluster, searched: SearchPlan, ours: Cluster | None) -> Any:
+    """The answers to both lists, in one request. Raises EngineRefused where either is refused."""
     path = f"/{part(searched.index)}/_msearch"
     lines = list_lines(searched)
     answers = cluster.request("POST", path, body=lines)["responses"]
@@ -57,18 +74,19 @@ def _in_lists(cluster: Cluster, searched: SearchPlan, lists: Lists, ours: Cluste
             raise EngineRefused(
                 int(one.get("status", 500)), str(error.get("type")), str(error.get("reason")), "_msearch"
             )
-    return merged(lists, answers)
+    return answers
 
 
 def list_lines(searched: SearchPlan) -> bytes:
     """The body of the `_msearch` for the plan's lists."""
-    bodies = searched.lists.bodies if searched.lists else ()
+    bodies = searched.lists.bodies if searched.lists else (searched.listed, searched.candidates)
     lines = [line for body in bodies for line in ({}, body)]
     return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
 
 
 def final_body(cluster: Cluster, searched: SearchPlan, ours: Cluster | None = None) -> dict[str, Any]:
     """The body that gives the hits; where the plan has a first step, it is taken here."""
+    searched = in_ranks(cluster, searched, ours)
     if searched.candidates is None:
         return searched.body()
     answer = _ask(cluster, searched, searched.candidates, {}, ours)
@@ -122,12 +140,14 @@ def printable(cluster: Cluster, searched: SearchPlan) -> str:
 
     Where the last one names what the first one finds, that one is sent.
     """
-    if searched.lists:
-        told = {"method": "POST", "path": f"/{part(searched.index)}/_msearch", "body": list_lines(searched).decode()}
-        return json.dumps({"plan": searched.name, "requests": [told]}, ensure_ascii=False)
     params = "&".join(f"{name}={value}" for name, value in searched.params.items())
     path = f"/{part(searched.index)}/_search"
-    body = final_body(cluster, searched)
-    first = [] if searched.candidates is None else [{"method": "POST", "path": path, "body": searched.candidates}]
-    requests: Sequence[Mapping[str, Any]] = [*first, {"method": "POST", "path": f"{path}?{params}", "body": body}]
+    requests: list[Mapping[str, Any]] = []
+    if searched.lists or searched.listed:
+        body = list_lines(searched).decode()
+        requests.append({"method": "POST", "path": f"/{part(searched.index)}/_msearch", "body": body})
+    elif searched.candidates is not None:
+        requests.append({"method": "POST", "path": path, "body": searched.candidates})
+    if not searched.lists:
+        requests.append({"method": "POST", "path": f"{path}?{params}", "body": final_body(cluster, searched)})
     return json.dumps({"plan": searched.name, "requests": requests}, ensure_ascii=False)

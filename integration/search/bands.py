@@ -71,8 +71,8 @@ def bands_plan(
         raise missing(target)
     exact = plan(request, target, codes, filters)
     whole = exact.among("bands", _narrowed(exact.similar, found))
-    # at 0 there is nothing to merge, at 1 no score would tell BM25's share
-    if exact.candidates is None or exact.weight in (0, 1) or request.start + request.size > PAGE:
+    # at 0 there is nothing to merge, at 1 no score would tell BM25's share, and ranks are merged elsewhere
+    if exact.candidates is None or exact.listed or exact.weight in (0, 1) or request.start + request.size > PAGE:
         return whole
     by_words = _words(request, whole, pairs)
     by_codes = _codes(request, whole, pairs, found, least_similar(request, target))

@@ -6,6 +6,7 @@ from typing import Any
 
 from integration import records
 from integration.search.plan import BEST, WORDS, SearchPlan
+from integration.search.ranks import CONSTANT, part
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,17 @@ def read_total(answer: Mapping[str, Any], plan: SearchPlan) -> int:
 
 def explained(hit: Hit, plan: SearchPlan) -> dict[str, Any]:
     """How the score came about: score = words + codes."""
+    if plan.ranks is not None:
+        ranks = plan.ranks.places(("", hit.id))
+        return {
+            "formula": f"(1 - weight) / ({CONSTANT} + words_rank) + weight / ({CONSTANT} + codes_rank)",
+            "weight": plan.weight,
+            "similarity": hit.similarity or 0.0,
+            "words_rank": ranks[0],
+            "codes_rank": ranks[1],
+            "words": part(1 - plan.weight, ranks[0]),
+            "codes": part(plan.weight, ranks[1]),
+        }
     words = (1 - plan.weight) * saturated(hit.bm25 or 0.0, plan.saturation)
     return {
         "formula": "(1 - weight) * bm25 / (bm25 + saturation) + weight * similarity",
@@ -93,7 +105,7 @@ def _bm25(raw: Mapping[str, Any], plan: SearchPlan, similarity: float) -> float 
     """The BM25 score, None where the words do not match.
 
     Elasticsearch before 8.8 names the queries that matched and not their scores: then it is what the score leaves,
-    as exact as single precision is, and None where the words have no weight.
+    as exact as single precision is, and None where the words have no weight or ranks were fused.
     """
     named = raw.get("matched_queries") or {}
     if WORDS not in named:
@@ -102,6 +114,8 @@ def _bm25(raw: Mapping[str, Any], plan: SearchPlan, similarity: float) -> float 
         return float(named[WORDS])
     if plan.scored_here:
         return float(raw["_score"])
+    if plan.ranks is not None:
+        return None
     return worked_out(float(raw["_score"]), similarity, weight=plan.weight, saturation=plan.saturation)
 
 

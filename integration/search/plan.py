@@ -2,13 +2,15 @@
 
 The hits of a fused search are the records that the words find and, of the others, the `k` most similar. OpenSearch
 cannot say that in one body, so the exact plan has two: `candidates` asks for the ids of those k, `fused` scores both
-sides together. A search without words needs the first alone.
+sides together. A search without words needs the first alone. Where ranks are fused (`rrf`), a list of what the words
+find is asked for beside the candidates, and the ranks in both are the scores (integration/search/ranks.py).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from integration.search.ranks import Ranks, check_length
 from integration.search.request import SearchRequest
 from mappings.bands import Banding
 from mappings.code import HashCode
@@ -77,6 +79,7 @@ class SearchPlan:
 
     Where there are `lists`, these are asked for instead, in one `_msearch`, and merged. `limit` is the largest `total`
     where there is no BM25 side. `weight` and `saturation` are those of the scores; `why` tells how the plan was chosen.
+    Where ranks are fused, `listed` asks for what the words find, beside the candidates; `ranks` tells them afterwards.
     """
 
     name: str
@@ -88,6 +91,8 @@ class SearchPlan:
     limit: int | None = None
     lists: Lists | None = None
     why: str = ""
+    listed: Body | None = None
+    ranks: Ranks | None = None
 
     @property
     def params(self) -> dict[str, str]:
@@ -97,7 +102,7 @@ class SearchPlan:
     @property
     def scored_here(self) -> bool:
         """Whether the engine gives bare BM25 scores, which are yet to be brought into [0, 1)."""
-        return self.weight == 0 and self.limit is None
+        return self.weight == 0 and self.limit is None and self.ranks is None
 
     @property
     def similar(self) -> Body:
@@ -109,6 +114,13 @@ class SearchPlan:
         if self.candidates is None:
             return replace(self, name=name, fused=similar)
         return replace(self, name=name, candidates=similar)
+
+    def ranked(self, words: Sequence[str], codes: Sequence[str]) -> "SearchPlan":
+        """The plan of one request that scores by the ranks of these ids: what `listed` and `candidates` gave."""
+        ranks = Ranks([("", one) for one in words], [("", one) for one in codes], self.weight)
+        inner = self.fused["query"]["bool"]
+        query = {"bool": {**inner, "must": [ranks.query(*inner["must"])]}}
+        return replace(self, candidates=None, listed=None, fused={**self.fused, "query": query}, ranks=ranks)
 
     def body(self, ids: Sequence[str] = ()) -> Body:
         """The body that gives the hits; `ids` are those of the candidates, and unused where there are none."""
@@ -132,6 +144,8 @@ def plan(
     pairs = pairs_of(target, codes, request.on, request.part_weights)
     if request.text is None:
         return _by_codes(request, target, pairs, filters)
+    if request.fusion == "rrf":
+        return _by_ranks(request, target, pairs, filters)
     return _by_both(request, target, pairs, filters)
 
 
@@ -196,13 +210,7 @@ def _by_codes(request: SearchRequest, target: Target, pairs: Sequence[Pair], fil
 def _by_both(request: SearchRequest, target: Target, pairs: Sequence[Pair], filters: Sequence[Body]) -> SearchPlan:
     words = words_query(request.text or "", target.words)
     others = _restricted(request, filters, without=[words])
-    candidates = {
-        "query": _similar_query(request, target, pairs, others, 1.0),
-        "size": most_similar(request, target),
-        "_source": False,
-        "track_total_hits": False,
-        "sort": ORDER,
-    }
+    candidates = found_by(_similar_query(request, target, pairs, others, 1.0), most_similar(request, target))
     weight = _given(request.weight, target.weight)
     query: Body = {"bool": {"should": [words], "minimum_should_match": 1, **_restricted(request, filters)}}
     if weight > 0:  # at 0 the engine's own order is BM25's to the last bit; s / (s + c) could round two scores to one
@@ -210,6 +218,22 @@ def _by_both(request: SearchRequest, target: Target, pairs: Sequence[Pair], filt
         query = {"script_score": {"query": query, "script": script}}
     body = {"query": query, "from": request.start, "size": request.size, **_shown(target, pairs)}
     return SearchPlan("exact", target.index, candidates, body, weight, target.saturation)
+
+
+def _by_ranks(request: SearchRequest, target: Target, pairs: Sequence[Pair], filters: Sequence[Body]) -> SearchPlan:
+    """Both lists hold the same number of records; those of the codes hold what the words find, too."""
+    k = check_length(most_similar(request, target))
+    restricted = _restricted(request, filters)
+    query: Body = {"bool": {"must": [words_query(request.text or "", target.words)], **restricted}}
+    codes = found_by(_similar_query(request, target, pairs, restricted, 1.0), k)
+    body = {"query": query, "from": request.start, "size": request.size, **_shown(target, pairs)}
+    weight = _given(request.weight, target.weight)
+    return SearchPlan("exact", target.index, codes, body, weight, target.saturation, listed=found_by(query, k))
+
+
+def found_by(query: Body, most: int) -> Body:
+    """The request for the ids of the `most` best hits."""
+    return {"query": query, "size": most, "_source": False, "track_total_hits": False, "sort": ORDER}
 
 
 def _similar_query(request: SearchRequest, target: Target, pairs: Sequence[Pair], clauses: Body, weight: float) -> Body:

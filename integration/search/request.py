@@ -9,6 +9,7 @@ from encoders.api import PARTS
 from mappings.errors import RequestError
 
 Plan = Literal["auto", "exact", "bands", "bands-exact"]
+Fusion = Literal["auto", "exact", "rrf"]  # auto: exact, by the score of the design
 WINDOW = 10_000  # the engine's default index.max_result_window: hits reachable by paging, and the largest k
 MAX_TEXT = 4_000  # characters; more is a document, not a query
 
@@ -20,8 +21,9 @@ class SearchRequest:
     `filters` are pairs of field and value; all must hold. Pages count from 1. `weight` (w, 0 = words only, 1 = codes
     only), `k` and `min_similarity` are the index's own where None. `on` names the stored parts that are compared; empty
     means all. `part_weights` are what the similarity of a stored part is multiplied by, the index's own where a part is
-    left out. `count`: all hits are counted, else those beyond 10,000 may not be. Raises RequestError for anything that
-    is out of range.
+    left out. `count`: all hits are counted, else those beyond 10,000 may not be. `fusion`: words and codes are brought
+    together by their scores (`exact`), or by their ranks in two lists (`rrf`). Raises RequestError for anything that is
+    out of range.
     """
 
     text: str | None = None
@@ -37,6 +39,7 @@ class SearchRequest:
     part_weights: Mapping[str, float] = field(default_factory=dict)
     plan: Plan = "auto"
     count: bool = True
+    fusion: Fusion = "auto"
 
     def __post_init__(self) -> None:
         self._check_query()
@@ -45,8 +48,11 @@ class SearchRequest:
         check_part_weights(self.part_weights)
         if wrong := [part for part in self.on if part not in PARTS]:
             raise RequestError(f"no part {wrong[0]!r} to compare with; there are: {', '.join(PARTS)}")
-        if self.plan not in get_args(Plan):
-            raise RequestError(f"no plan {self.plan!r}; there are: {', '.join(get_args(Plan))}")
+        for name, known in (("plan", get_args(Plan)), ("fusion", get_args(Fusion))):
+            if getattr(self, name) not in known:
+                raise RequestError(f"no {name} {getattr(self, name)!r}; there are: {', '.join(known)}")
+        if self.fusion == "rrf" and self.text is None:
+            raise RequestError("fusion rrf merges what words find with what codes find; give a text, or leave it out")
 
     def _check_query(self) -> None:
         if self.text is None and self.image is None and self.like is None:

@@ -12,7 +12,7 @@ from integration import state
 from integration.documents import count
 from integration.engine.client import Cluster, part
 from integration.queries import QueryCodes, encode_query
-from integration.search.asking import answered, proven
+from integration.search.asking import answered, in_ranks, proven
 from integration.search.filters import clauses
 from integration.search.hits import SearchResult, read_hits, read_total
 from integration.search.plan import SearchPlan, Target
@@ -91,7 +91,8 @@ class Searcher:
 
     def _answer(self, prepared: Prepared) -> tuple[SearchPlan, Any]:
         if prepared.rounds is None:
-            return prepared.plan, answered(self._reader, prepared.plan, self.cluster)
+            searched = in_ranks(self._reader, prepared.plan, self.cluster)
+            return searched, answered(self._reader, searched, self.cluster)
         return proven(self._reader, prepared.rounds, self.cluster)
 
     def _codes_of(

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from integration.engine.client import Cluster
-from integration.search.asking import answered, final_body, proven
+from integration.search.asking import answered, final_body, in_ranks, proven
 from integration.search.bands import bands_plan
 from integration.search.filters import clauses
 from integration.search.hits import read_hits, read_total
@@ -97,7 +97,7 @@ def test_with_every_neighbour_it_is_the_exact_plan(cluster: Cluster, stored: dic
         text=text, image=None if text else b"-", size=rng.choice((3, 10)), page=rng.choice((1, 2)),
         weight=rng.choice((0.2, 0.5, 0.8, 1.0)), k=rng.choice((None, 5)), min_similarity=rng.choice((None, 0.6)),
         filters=rng.choice(((), (("language", "eng"),))), on=rng.choice(((), ("text",), ("image",))),
-        like=rng.choice((None, "r7")),
+        like=rng.choice((None, "r7")), fusion=rng.choice(("exact", "rrf")) if text else "auto",
     )  # fmt: skip
     mapped = {"language": {"type": "keyword"}}
     asked = (request, TARGET, [("text", query(stored, rng))], clauses(request.filters, mapped))
@@ -174,11 +174,12 @@ def test_rounds_end_with_the_exact_plans_answer(cluster: Cluster, stored: dict[s
         text=text, image=None if text else b"-", size=5, page=rng.choice((1, 3)), k=rng.choice((5, 20)),
         filters=rng.choice(((), (("language", "eng"),))), on=("text",), min_similarity=rng.choice((None, 0.7)),
         part_weights=rng.choice(({}, {"text": 0.9})),
+        fusion=rng.choice(("exact", "rrf")) if text else "auto",
     )  # fmt: skip
     restricted = clauses(request.filters, {"language": {"type": "keyword"}})
     asked = (request, TARGET, [("text", query(stored, rng))], restricted)
     by_rounds, answer = proven(cluster, rounds(*asked))
-    exact = plan(*asked)
+    exact = in_ranks(cluster, plan(*asked))
     assert by_rounds.name == "bands-exact"
     assert read_hits(answer, by_rounds, "title") == read_hits(answered(cluster, exact), exact, "title")
 

@@ -2,7 +2,9 @@
 
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from integration import state
 from integration.cli import cli
 from integration.engine.client import Cluster
 from integration.engine.services import Services
+from integration.queries import QueryCodes
+from integration.search.run import Searcher
 from integration.search.scripts import ensure_scripts
 from integration.settings import Settings
 from mappings.code import HashCode
@@ -88,6 +92,15 @@ def test_table_shows_every_hit(search: Callable[..., Result]) -> None:
     shown = search("--like", "7", "--size", "3", "--explain").stdout
     assert "29 hits, page 1; plan exact" in shown
     assert shown.count("from the codes") == 3
+
+
+def test_table_of_fused_ranks_tells_them(search: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    made = QueryCodes({"text": HashCode(64, b"12345678")}, "worker")
+    monkeypatch.setattr("integration.cli.search.Searcher", partial(Searcher, encode=lambda *_: made))
+    shown = " ".join(search("--text", "cat", "--fusion", "rrf", "--k", "5", "--size", "3", "--explain").stdout.split())
+    assert "30 hits, page 1; plan exact" in shown
+    assert re.search(r" 1: 0\.00\d\d from the words \(BM25 0\.\d+, rank \d\)", shown)
+    assert re.search(r"from the codes \(similarity [\d.]+, rank [1-5], w 0\.5\)", shown)
 
 
 def test_shown_query_is_one_object_with_codes(search: Callable[..., Result]) -> None:

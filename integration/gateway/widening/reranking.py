@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from integration.gateway.positions import Path
-from integration.gateway.rewriting import Body, check_part_weights, replaced
-from integration.search.plan import Target, pairs_of
+from integration.gateway.rewriting import replaced
+from integration.gateway.sides import check_part_weights
+from integration.search.plan import Body, Target, pairs_of
 from mappings.code import HashCode
 from mappings.errors import RequestError
 from mappings.scripts import score_script

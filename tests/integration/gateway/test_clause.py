@@ -48,7 +48,11 @@ def test_every_key_is_read() -> None:
             "[query.crosshatch] no part 'cover' to give a weight; there are: text, image, record",
         ),
         ({"text": "a", "plan": "knn"}, "[query.crosshatch] no plan 'knn'; there are: auto, exact, bands"),
-        ({"text": "a", "fusion": "rrf"}, "[query.crosshatch] no fusion 'rrf'; there are: auto, exact"),
+        ({"text": "a", "fusion": "sum"}, "[query.crosshatch] no fusion 'sum'; there are: auto, exact, rrf"),
+        (
+            {"text": "a", "fusion": "rrf"},
+            "[query.crosshatch.fusion] rrf merges what a `query` finds with what codes find; give a query, too",
+        ),
         ({"image": {}}, "[query.crosshatch] image: expected one of base64, url and upload"),
         (
             {"text": "a", "query": {"bool": {"must": [{"crosshatch": {"text": "b"}}]}}},
@@ -75,6 +79,10 @@ def test_an_unknown_key_is_told_the_known_ones() -> None:
         (
             {"post_filter": {"crosshatch": {"text": "a", "min_similarity": 0.5, "k": 3}}},
             r"\[post_filter.crosshatch.k\] counts only at the top",
+        ),
+        (
+            {"query": {"bool": {"must": [{"crosshatch": {"text": "a", "query": {}, "fusion": "rrf"}}]}}},
+            r"\[query.bool.must\[0\].crosshatch.fusion\] rrf ranks only at the top of a query or in should",
         ),
         (
             {"query": {"crosshatch": {"text": "a"}, "match_all": {}}},

@@ -13,17 +13,19 @@ from integration.gateway.positions import Place, find
 from integration.gateway.rewriting import (
     WORDS,
     Share,
-    Side,
     by_words,
     candidates,
+    check_ranking,
     explained,
+    listed,
     replaced,
     restrictions,
     rewritten,
     share,
-    side,
 )
+from integration.gateway.sides import Side, side
 from integration.search.plan import Target
+from integration.search.ranks import Ranks
 from mappings.bands import Banding
 from mappings.code import HashCode
 from mappings.errors import RequestError
@@ -103,6 +105,40 @@ def test_elsewhere_one_script_with_its_least_similarity_says_it_all() -> None:
     assert (scored["min_score"], scored["script"]["params"]["min_similarity"]) == (1e-20, 0.75)
     [everything] = scored["query"]["bool"]["should"]
     assert everything == {"constant_score": {"filter": {"match_all": {}}, "boost": 0}}
+
+
+def test_where_ranks_are_fused_both_lists_are_asked_inside_every_restriction() -> None:
+    mine = {"crosshatch": {"text": "cats", "query": WORD, "k": 7, "fusion": "rrf", "like": {"_id": "9"}, "boost": 3}}
+    tree = {"query": {"bool": {"should": [mine], "filter": OPEN, "must_not": [SECRET]}}, "runtime_mappings": {}}
+    [place] = find(tree, "search")
+    one = prepared(place)
+    check_ranking(tree, [one])
+    likes = {"ids": {"values": ["9"]}}
+    words, codes = listed(tree, one), candidates(tree, one)
+    assert words["query"] == {"bool": {"must": [WORD], "filter": [OPEN], "must_not": [SECRET, likes]}}
+    assert codes["query"]["script_score"]["query"] == {"bool": {"filter": [OPEN], "must_not": [SECRET, likes]}}
+    assert [(body["size"], body["runtime_mappings"]) for body in (words, codes)] == [(7, {})] * 2
+    assert one.most == 14
+    ranks = Ranks([("books", "1")], [("books", "2")], one.weight)
+    native = rewritten(tree, [one], {place.path: ranks}, one)["query"]["bool"]["should"][0]
+    named = {"bool": {"must": [WORD], "_name": WORDS}}
+    assert native == {"bool": {"must": [ranks.query(named)], "must_not": [likes], "boost": 3.0}}
+    assert share(tree, one) is None
+
+
+@pytest.mark.parametrize("beside", [{"should": [WORD]}, {"must": WORD}])
+def test_ranks_are_not_added_to_scores_of_another_scale(beside: dict[str, Any]) -> None:
+    mine = {"crosshatch": {"text": "cats", "query": WORD, "fusion": "rrf"}}
+    tree = {"query": {"bool": {**beside, "should": [mine, *beside.get("should", [])]}}}
+    [place] = find(tree, "search")
+    with pytest.raises(RequestError, match=r"\[query.bool.should\[0\].crosshatch.fusion\] rrf has scores"):
+        check_ranking(tree, [prepared(place)])
+
+
+def test_lists_of_ranks_have_their_length() -> None:
+    [place] = find({"query": {"crosshatch": {"text": "cats", "query": WORD, "fusion": "rrf", "k": 301}}}, "search")
+    with pytest.raises(RequestError, match=r"\[query.crosshatch.k\] k is 301; with fusion rrf both lists have k"):
+        prepared(place)
 
 
 def test_without_a_code_its_words_stay() -> None:

@@ -158,6 +158,15 @@ def test_search_and_similar_read_the_catalogue_as_their_caller(ask: Ask, door: D
     assert permissions.missing("gateway", ours) == set()
 
 
+def test_a_search_fuses_ranks(ask: Ask, encoded: state.Attached) -> None:
+    asked = {"index": encoded.index, "text": "book 3", "size": 3, "fusion": "rrf", "explain": True}
+    status, answer = ask("POST", "search", asked)
+    assert status == 200
+    assert answer["hits"][0]["id"] == "3"
+    assert answer["hits"][0]["explain"]["words_rank"] == 1
+    assert ask("POST", "similar", {"index": encoded.index, "id": "3", "fusion": "rrf"})[0] == 400
+
+
 def test_encode_and_upload_give_codes(ask: Ask, encoded: state.Attached) -> None:
     status, answer = ask("POST", "encode", {"index": encoded.index, "text": "a map"})
     assert (status, answer["codes"]["text"]["base64"]) == (200, code_of(b"a map").base64())
