@@ -26,11 +26,11 @@ progress = Console(stderr=True, width=None if sys.stderr.isatty() else WIDTH)
 
 def table(rows: list[dict[str, Any]]) -> Table:
     """One line a fault."""
-    heads = ("lost", "wrong codes", "encoded twice", "foreign changed", "conflicts", "recover s (median / max)")
-    shown = Table("fault", "records", "events", *heads, "trouble")
+    heads = ("lost", "wrong codes", "encoded twice", "foreign changed", "conflicts", "notices")
+    shown = Table("fault", "records", "events", *heads, "recover s (median / max)", "trouble")
     for row in rows:
         times = f"{row['recover_median_s']} / {row['recover_max_s']}" if row["recover_s"] else "-"
-        counts = [str(row[name]) for name in ("records", "events", *GOALS)]
+        counts = [str(row[name]) for name in ("records", "events", *GOALS, "notices")]
         shown.add_row(row["fault"], *counts, times, "\n".join(row["troubles"]) or "-")
     return shown
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from integration import attach as attaching
-from integration import scan, state
+from integration import problems, scan, state
 from integration.encoding import BatchEncoding
 from integration.engine.client import Cluster
 from integration.engine.services import Services
 from integration.jobs import Job
+from integration.problems import Problem
 from integration.settings import Settings
 from tests.faults import kills
 from tests.faults.scenario import Fault, run
@@ -87,9 +88,13 @@ def test_the_verdict_sees_every_harm(
     cluster.request("PUT", f"/{STORE}/_doc/{kept['_id']}", body=kept["_source"])  # kept twice
     cluster.request("PUT", f"/{STORE}/_doc/another", body=kept["_source"])  # codes of a content that nobody wrote
     writer.truth.errors.append("409")
+    for record, reason in (("r5", "gone"), ("r6", "maybe-overwritten")):  # a problem that it has not, and a notice
+        told = Problem(record, None, "", failed=False, parts={"record": (reason, "")})
+        problems.update(cluster, known, [told], ())
+    cluster.request("POST", f"/{state.STATE}/_refresh")
     row = verdict(cluster, writer, encoder)
-    columns = (row.lost, row.foreign_changed, row.wrong_codes, row.encoded_twice, row.conflicts)
-    assert columns == (2, 1, 3, 2, 1)
+    columns = (row.lost, row.foreign_changed, row.wrong_codes, row.encoded_twice, row.conflicts, row.notices)
+    assert columns == (2, 1, 4, 2, 1, 1)
     assert known.store == STORE
 
 
