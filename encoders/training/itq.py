@@ -25,19 +25,21 @@ def random_rotation(size: int, rng: np.random.Generator) -> Doubles:
     return np.asarray(q * np.sign(np.diag(r)))
 
 
-def itq(projected: Doubles, *, iterations: int, rng: np.random.Generator) -> tuple[Doubles, list[float]]:
+def itq(
+    projected: Doubles, *, iterations: int, rng: np.random.Generator, bits: int | None = None
+) -> tuple[Doubles, list[float]]:
     """Rotate so that the rows lie near the corners of a cube: min over B, R of ||B - V R||² (Eq. 2 of the paper).
 
-    `projected` V is [n, k], centred. Returns R [k, k] and the loss before each turn of R and at the end; it
-    never rises.
+    `projected` V is [n, m], centred; `bits` k >= m, by default m. Returns R [m, k], whose rows are orthonormal, and the
+    loss before each turn of R and at the end; it never rises.
     """
-    rotation = random_rotation(projected.shape[1], rng)
+    rotation = random_rotation(bits or projected.shape[1], rng)[: projected.shape[1]]
     losses = []
     for _ in range(iterations):
         rotated = projected @ rotation
         corners = np.where(rotated > 0, 1.0, -1.0)  # B for this R
         losses.append(float(((corners - rotated) ** 2).sum()))
-        u, _, vt = np.linalg.svd(corners.T @ projected)  # R for this B: orthogonal Procrustes
+        u, _, vt = np.linalg.svd(corners.T @ projected, full_matrices=False)  # R for this B: orthogonal Procrustes
         rotation = (u @ vt).T
     rotated = projected @ rotation
     losses.append(float(((np.where(rotated > 0, 1.0, -1.0) - rotated) ** 2).sum()))

@@ -1,0 +1,52 @@
+"""A fitted method as a folder: `model.json` (schema, method, parameters, digest) and its tensors; never pickle.
+
+A method alone encodes features. The bundle that `attach` takes has backbones and calibration beside it.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from encoders import bundle, methods
+from encoders.methods.method import Method
+from mappings.errors import BundleError, CrosshatchError, RequestError
+
+SCHEMA = "method-1"
+TENSORS = "learnt.safetensors"
+
+
+def save(method: Method, folder: Path) -> None:
+    """Write what `method` has learnt into `folder`. Raises RequestError where it was not fitted."""
+    if not method.learnt:
+        raise RequestError(f"{method.name} has learnt nothing yet; fit it before it is saved")
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: np.ascontiguousarray(array) for name, array in method.learnt.items()}, folder / TENSORS)
+    document: dict[str, object] = {"schema": SCHEMA, "method": method.name, "parameters": method.parameters}
+    document["digest"] = bundle.digest(document, folder)
+    (folder / bundle.MODEL).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def load(folder: Path) -> Method:
+    """The method that was saved in `folder`; it encodes bit for bit as before.
+
+    Raises BundleError where the folder is damaged, changed, or of another schema.
+    """
+    path = folder / bundle.MODEL
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} cannot be read as JSON: {error}; save the method again") from error
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema != SCHEMA:
+        raise BundleError(f"{path} has schema {schema!r}; expected {SCHEMA}: it is no saved method of this version")
+    if bundle.digest(document, folder) != document.get("digest"):
+        raise BundleError(f"{folder} was changed after it was saved: its digest differs; save the method again")
+    try:
+        method = methods.named(document["method"])(**document["parameters"])
+        method.learnt = load_file(folder / TENSORS)
+    except (KeyError, TypeError, OSError, SafetensorError, CrosshatchError) as error:
+        raise BundleError(f"{folder} holds no method of this version: {error}; save it again") from error
+    return method
