@@ -66,6 +66,15 @@ def answer(*hits: dict[str, Any], total: int, both: int = 0) -> dict[str, Any]:
     return {"hits": found, "aggregations": {"both": {"doc_count": both}}}
 
 
+@pytest.mark.parametrize(("size", "rescored"), [(1, 100), (10, 100), (20, 200), (50, 500)])
+def test_all_pages_of_a_size_rescore_as_many(size: int, rescored: int) -> None:
+    """Else a record that a later page alone looks at would push others from page to page."""
+    for page in (1, 2):
+        lists = bands_plan(SearchRequest(text="red cats", page=page, size=size), TARGET, [TEXT]).lists
+        assert lists is not None
+        assert lists.words["rescore"]["window_size"] == rescored
+
+
 def test_lists_are_merged_by_score_then_id() -> None:
     words = answer(hit("b", 0.9, words=True), hit("d", 0.5, words=True), total=40)
     codes = answer(hit("b", 0.9, words=True), hit("c", 0.7, words=False), hit("a", 0.5, words=False), total=5, both=2)
