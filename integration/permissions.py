@@ -137,14 +137,18 @@ ROLES = (
         "gateway",
         "Crosshatch, gateway: it reads what is attached and what was written; searches run as their sender",
         [
-            *[*_STATE, "GET /", "GET /{index}/_mapping", "GET /_scripts/*", "PUT /_scripts/*/*", "GET /_tasks/*"],
+            *[*_STATE, "GET /{index}/_mapping", "GET /_scripts/*", "PUT /_scripts/*/*", "GET /_tasks/*"],
             *["POST /{index}/_refresh", "POST /{index}/_search", "GET /{index}/_stats/*", *_PROBLEMS, *_PRESSURE],
+            *_ABILITIES,
         ],
     ),
     Role(
         "reader",
         "Crosshatch, searching: crosshatch search, or a client with the stored scripts",
-        [*_STATE, "GET /{index}/_mapping", "POST /{index}/_search", "POST /{index}/_msearch", "POST /{index}/_count"],
+        [
+            *[*_STATE, *_ABILITIES, "GET /{index}/_mapping"],
+            *["POST /{index}/_search", "POST /{index}/_msearch", "POST /{index}/_count"],
+        ],
     ),
 )
 

@@ -42,9 +42,9 @@ class Learnt:
 class Bundle:
     """The encoder of a space: how to load it, and what its codes are. `was_active`: activating it is a rollback.
 
-    `bands` are those that every document with codes has, so that searches may use them; `filling` are those that all
-    writes carry already and not every document has yet. `part_weights` are what the similarity of a stored part is
-    multiplied by; 1 for those left out.
+    `bands` are those that every document with codes has, so that searches may use them; `filling` those that all writes
+    carry already. `vectors` is the engine of those for the k-NN plugin, which all writes carry; every document has them
+    where they are `vectors_ready`. `part_weights` multiply the similarities of stored parts; 1 for those left out.
     """
 
     reference: str
@@ -56,6 +56,8 @@ class Bundle:
     filling: Banding | None = None
     learnt: Learnt | None = None
     part_weights: Mapping[str, float] = field(default_factory=dict)
+    vectors: str | None = None
+    vectors_ready: bool = False
 
     @property
     def cut(self) -> Banding | None:
@@ -68,7 +70,7 @@ class Bundle:
             **{name: getattr(self, name) for name in ("reference", "name", "bits", "digest", "was_active")},
             **{name: bands.listed() for name in ("bands", "filling") if (bands := getattr(self, name))},
             **({"learnt": asdict(self.learnt)} if self.learnt else {}),
-            **({"part_weights": dict(self.part_weights)} if self.part_weights else {}),
+            **{name: held for name in ("part_weights", "vectors", "vectors_ready") if (held := getattr(self, name))},
         }
 
     @classmethod

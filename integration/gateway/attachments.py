@@ -9,7 +9,7 @@ import base64
 import binascii
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from encoders import catalogue
 from encoders.api import BundleCard
 from integration import state
 from integration.engine.client import Cluster, part
+from integration.search.abilities import Abilities, recent
 from integration.search.plan import Target
+from integration.search.planner import BARE, asks_for_abilities
 from integration.search.run import target_of
 from integration.search.scripts import ensure_scripts
 from integration.state import Attached
@@ -125,6 +127,12 @@ class Attachments:
         except CrosshatchError:  # what our account cannot know may be any template, and is the cluster's business
             return False
         return says
+
+    async def able(self, plans: Iterable[str], targets: Sequence[Target]) -> Abilities:
+        """What the cluster can do, where searches by these plans depend on it."""
+        if not any(asks_for_abilities(plan, targets) for plan in plans):
+            return BARE
+        return await asyncio.to_thread(recent, self._cluster)
 
     async def mend_scripts(self) -> None:
         """Store the scripts again in a cluster that has lost them."""

@@ -11,7 +11,7 @@ from mappings.errors import RequestError
 
 Part = Literal["text", "image", "record"]
 Portion = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-PLANS = ("auto", "exact", "bands")
+PLANS = ("auto", "exact", "bands", "knn", "knn-score")
 
 
 class _Strict(BaseModel):

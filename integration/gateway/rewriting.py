@@ -13,6 +13,7 @@ from typing import Any
 from integration.gateway.clause import Clause
 from integration.gateway.positions import Path, Place
 from integration.gateway.sides import Side
+from integration.search import knn
 from integration.search.hits import worked_out
 from integration.search.plan import BEST, Body, found_by
 from integration.search.ranks import Ranks, Record
@@ -53,7 +54,11 @@ def candidates(tree: Body, one: Side) -> Body:
     excluded += _likes([one])
     inner = {"bool": {"filter": filters or [_ALL], **({"must_not": excluded} if excluded else {})}}
     script = score_script(one.pairs, weight=1.0, saturation=one.saturation, min_similarity=one.least)
-    query = {"script_score": {"query": inner, "script": script, "min_score": SMALLEST}}
+    query: Body = {"script_score": {"query": inner, "script": script, "min_score": SMALLEST}}
+    if one.plugin == "knn":
+        query = knn.narrowed(query, one.pairs, one.k)
+    elif one.plugin == "knn-score":
+        query = knn.hammingbit(one.pairs[0], inner, one.least)
     return {**_context(tree, one.place.path), **found_by(query, one.k)}
 
 

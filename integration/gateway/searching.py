@@ -30,7 +30,7 @@ from integration.gateway.sides import Coded, Side, side
 from integration.gateway.turns import in_turns
 from integration.gateway.uploads import Uploads
 from integration.pictures import read_base64
-from integration.search.plan import Body
+from integration.search.plan import Body, guards
 from integration.search.ranks import Ranks, Record
 from integration.search.run import codes_in
 from integration.settings import Settings
@@ -134,15 +134,15 @@ class Searching:
                 raise
             return Native(by_words(tree, clauses), degraded=str(error))
         targets = [one.target for one in reached]
-        sides = [side(place, one, targets, made) for (place, one), made in zip(clauses, codes, strict=True)]
+        able = await self.attachments.able({one.plan for _, one in clauses}, targets)
+        sides = [side(place, one, targets, made, able) for (place, one), made in zip(clauses, codes, strict=True)]
         check_ranking(tree, sides)
         return await self._written(tree, kind, sides, where, named)
 
     async def _written(self, tree: Body, kind: str, sides: Sequence[Side], where: Where, named: bool) -> Native:
         chosen = [one for one in sides if one.chosen]
         together = check_candidates(sum(one.most for one in chosen))
-        first = next((one for one in sides if one.place.finds), None)
-        shown = first if kind in SEARCHES else None
+        shown = next((one for one in sides if one.place.finds), None) if kind in SEARCHES else None
         worded = shown if shown is not None and shown.clause.query is not None else None
         told = worded if named and worded is not None and not worded.place.is_of_others else None
         worked_out = share(tree, told) if told is not None and kind == "msearch" else None
@@ -183,14 +183,24 @@ class Searching:
 
     async def _found(self, tree: Body, one: Side, where: Where) -> list[Record] | Ranks:
         """What is chosen first for a clause."""
-        similar = candidates(tree, one)
         if not one.ranked:
-            return await self._ids(similar, where)
-        words, codes = await in_turns([partial(self._ids, body, where) for body in (listed(tree, one), similar)])
+            return await self._similar(tree, one, where)
+        asked = [partial(self._ids, listed(tree, one), where), partial(self._similar, tree, one, where)]
+        words, codes = await in_turns(asked)
         return Ranks(words, codes, one.weight)
 
-    async def _ids(self, body: Body, where: Where) -> list[Record]:
-        answer = await self._search(where.index, body, shared(where.params, "hits.hits._i*"), where.headers)
+    async def _similar(self, tree: Body, one: Side, where: Where) -> list[Record]:
+        """What the codes find."""
+        try:
+            return await self._ids(candidates(tree, one), where, one.plugin)
+        except Refused:
+            if one.plugin is None or one.clause.plan != "auto":
+                raise
+            return await self._ids(candidates(tree, replace(one, plugin=None)), where)  # by another plan
+
+    async def _ids(self, body: Body, where: Where, plan: str | None = None) -> list[Record]:
+        params = {**shared(where.params, "hits.hits._i*"), **guards(plan)}
+        answer = await self._search(where.index, body, params, where.headers)
         return [(hit["_index"], hit["_id"]) for hit in answer.get("hits", {}).get("hits", ())]
 
     async def _search(self, index: str | None, body: Body, params: Mapping[str, str], headers: Sequence[Header]) -> Any:
@@ -266,9 +276,7 @@ class Searching:
 def check_candidates(number: int) -> int:
     """The number. Raises RequestError where it is more than may be looked for."""
     if number > MOST_CANDIDATES:
-        raise RequestError(
-            f"the k of all crosshatch clauses together is {number}; at most {MOST_CANDIDATES} are looked for"
-        )
+        raise RequestError(f"the k of all crosshatch clauses together is {number}; the most is {MOST_CANDIDATES}")
     return number
 
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from integration.gateway.clause import Clause
+from integration.gateway.plans import banded, plugin_plan
 from integration.gateway.positions import Place
-from integration.search.bands import missing, near
+from integration.search.abilities import Abilities
 from integration.search.plan import Body, Target, pairs_of
+from integration.search.planner import BARE
 from integration.search.ranks import check_length
 from mappings.code import HashCode
 from mappings.errors import RequestError
@@ -29,6 +31,7 @@ class Side:
     least: float
     k: int
     near: Body | None = None  # what its candidates are among; all records where None
+    plugin: str | None = None  # the plan of the k-NN plugin that finds them instead
 
     @property
     def chosen(self) -> bool:
@@ -46,11 +49,14 @@ class Side:
         return self.k * (1 + self.ranked) if self.chosen else 0
 
 
-def side(place: Place, clause: Clause, targets: Sequence[Target], codes: Mapping[str, Coded]) -> Side:
-    """Bring a clause, what is searched and the query's codes together.
+def side(
+    place: Place, clause: Clause, targets: Sequence[Target], codes: Mapping[str, Coded], able: Abilities = BARE
+) -> Side:
+    """Bring a clause, what is searched, the query's codes and what the cluster can do together.
 
     `codes` are (query part, code) by space: each is compared with the stored codes of its own. Raises RequestError
-    where nothing can be compared, or where the indices searched have different numbers and the clause gives none.
+    where nothing can be compared, where the indices searched have different numbers and the clause gives none, or where
+    it names a plan that cannot be taken.
     """
     spaces = {target.space: target for target in targets if codes.get(target.space)}
     given = clause.part_weights
@@ -77,8 +83,9 @@ def side(place: Place, clause: Clause, targets: Sequence[Target], codes: Mapping
             check_length(k)
         except RequestError as error:
             raise RequestError(f"[{place}.k] {error}") from error
-    found = _near(place, clause, pairs, list(spaces.values()))
-    return Side(place, clause, tuple(pairs), weight, float(number("saturation")), least, k, found)
+    compared = [one for one in targets if one.space in spaces]
+    found, plugin = banded(place, clause, pairs, compared), plugin_plan(place, clause, pairs, compared, able)
+    return Side(place, clause, tuple(pairs), weight, float(number("saturation")), least, k, found, plugin)
 
 
 def check_part_weights(targets: Sequence[Target], asked: Mapping[str, float]) -> None:
@@ -91,13 +98,3 @@ def check_part_weights(targets: Sequence[Target], asked: Mapping[str, float]) ->
                     f"the weight of part {part} is {sorted(known)} in the indices that are searched; say in "
                     "part_weights which counts, or search them one by one"
                 )
-
-
-def _near(place: Place, clause: Clause, pairs: Sequence[Pair], targets: Sequence[Target]) -> Body | None:
-    """What shares a band with the query, where the clause leaves or wants it so."""
-    if clause.plan == "exact" or place.role != "top":
-        return None
-    found = near(pairs, {one.space: (one.bands, one.radius) for one in targets if one.bands})
-    if found is None and clause.plan == "bands":
-        raise missing(next(one for one in targets if one.bands is None))
-    return found

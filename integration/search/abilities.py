@@ -7,6 +7,7 @@ the request in hand is never answered. A probe would be just such a request. So 
 with data has built or loaded a graph with it since its start; elsewhere nothing of ours is written for it.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ KNN = "opensearch-knn"
 NEURAL = ("opensearch-neural-search", "neural-search")
 USED = "/_plugins/_knn/data:true/stats/load_success_count,graph_stats"
 KNN_SWITCH = "knn.plugin.enabled"
+LIFETIME = 300.0  # seconds for which a process believes what it found
+_found: dict[str, tuple[float, "Abilities"]] = {}  # by the cluster's URL: when it was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,18 @@ class Abilities:
         return ""
 
     @property
+    def no_knn_score(self) -> str:
+        """Why `knn_score` may not run, to the cluster an inline script; empty where it may."""
+        if self.knn is None:
+            return self.knn_why
+        if not self.expensive_queries:
+            return "search.allow_expensive_queries is false"
+        return "" if self._allows("inline", "score") else "the cluster's settings allow no inline scripts that score"
+
+    @property
     def knn_score(self) -> bool:
-        """Whether `knn_score` may run: to the cluster it is an inline script, and a script_score query."""
-        return self.knn is not None and self._allows("inline", "score") and self.expensive_queries
+        """Whether `knn_score` may run."""
+        return not self.no_knn_score
 
     @property
     def knn_engines(self) -> tuple[str, ...]:
@@ -106,7 +118,21 @@ def read(cluster: Cluster) -> Abilities:
     if known["knn"] is not None:
         told = _asked(lambda: cluster.request("GET", USED), "nodes", "native library", unread)
         known["faiss"] = _proven(told)
+    if "plugins" in unread:
+        known["knn_why"] = "the account may not read which plugins the nodes have (`crosshatch roles`)"
     return Abilities(**known, unread=tuple(unread))
+
+
+def recent(cluster: Cluster, clock: Callable[[], float] = time.monotonic) -> Abilities:
+    """What `read` found in this process less than `LIFETIME` seconds ago, so that a search need not ask.
+
+    All clients of a URL share it. Raises EngineUnavailable where it must be read.
+    """
+    at, able = _found.get(cluster.url, (-LIFETIME, None))
+    if able is None or clock() - at >= LIFETIME:
+        able = read(cluster)
+        _found[cluster.url] = (clock(), able)
+    return able
 
 
 def settings_of(cluster: Cluster) -> Mapping[str, Any] | None:

@@ -9,7 +9,7 @@ import msgspec
 
 from integration.engine.client import Cluster, part
 from integration.search.bands import merged
-from integration.search.plan import NAMED_SCORES, SearchPlan
+from integration.search.plan import NAMED_SCORES, PLUGIN, SearchPlan, guards
 from integration.search.proving import Round
 from integration.search.scripts import ensure_scripts
 from mappings.errors import EngineRefused, RequestError
@@ -56,7 +56,7 @@ def in_ranks(cluster: Cluster, searched: SearchPlan, ours: Cluster | None = None
     try:
         words, codes = _together(cluster, searched, ours)
     except EngineRefused as error:
-        raise _told(error) from error
+        raise _told(error, searched.name) from error
     return searched.ranked(_ids(words), _ids(codes))
 
 
@@ -80,7 +80,7 @@ def _together(cluster: Cluster, searched: SearchPlan, ours: Cluster | None) -> A
 def list_lines(searched: SearchPlan) -> bytes:
     """The body of the `_msearch` for the plan's lists."""
     bodies = searched.lists.bodies if searched.lists else (searched.listed, searched.candidates)
-    lines = [line for body in bodies for line in ({}, body)]
+    lines = [line for body in bodies for line in (guards(searched.name), body)]
     return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
 
 
@@ -110,19 +110,23 @@ def _ask(
     searches need not be allowed to read or store scripts.
     """
     path = f"/{part(searched.index)}/_search"
+    sent = {**params, **guards(searched.name)}
     try:
-        return cluster.request("POST", path, params=params, body=body)
+        return cluster.request("POST", path, params=sent, body=body)
     except EngineRefused as error:
         if params and f"unrecognized parameter: [{NAMED_SCORES}]" in error.reason:  # Elasticsearch before 8.8
             return _ask(cluster, searched, body, {})
         if error.kind != "resource_not_found_exception" or "unable to find script" not in error.reason:
-            raise _told(error) from error
+            raise _told(error, searched.name) from error
     ensure_scripts(ours or cluster)
-    return cluster.request("POST", path, params=params, body=body)
+    return cluster.request("POST", path, params=sent, body=body)
 
 
-def _told(error: EngineRefused) -> Exception:
+def _told(error: EngineRefused, plan: str) -> Exception:
     """The refusals that a caller or an administrator can do something about, in our words."""
+    if plan in PLUGIN and "knn" in error.reason.lower():
+        reason = f"the plan {plan} failed ({error.reason}); take another plan, or `auto`"
+        return EngineRefused(error.status, error.kind, reason, "a search")
     if "too_many" in error.kind or "maxClauseCount" in error.reason:
         return RequestError(f"the text has too many words for this index ({error.reason}); search for fewer")
     if "id_field_data" in error.reason:

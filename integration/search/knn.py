@@ -17,11 +17,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from integration.search.abilities import Abilities
 from integration.search.plan import (
-    ORDER,
     Body,
     SearchPlan,
     Target,
+    found_by,
     least_similar,
     most_similar,
     pairs_of,
@@ -96,6 +97,29 @@ def refusal(settings: Mapping[str, Any]) -> str | None:
     )
 
 
+def check_able(name: str, targets: Sequence[Target], able: Abilities) -> None:
+    """Pass where the plan `name` can search all these. Raises RequestError telling what is missing, and what to do."""
+    why = able.no_knn_score if name == "knn-score" else "" if able.knn else able.knn_why
+    if why:
+        raise RequestError(f"the plan {name} needs OpenSearch's k-NN plugin: {why}; take another plan, or `auto`")
+    without = next((one for one in targets if not one.vectors), None)
+    if name == "knn" and without:
+        raise RequestError(
+            f"space {without.space} of index {without.index} has no vectors for the k-NN plugin; take another plan, or "
+            f"run `crosshatch plans add {without.index} knn`"
+        )
+
+
+def check_comparable(pairs: Sequence[Pair]) -> None:
+    """Pass where `knn_score` can compare these: one code with one value of a document. Raises RequestError."""
+    if len(pairs) > 1 or pairs[0].part == "image":
+        raise RequestError(
+            "the plan knn-score compares one code with one of the parts text and record; this query compares "
+            f"{', '.join(f'a code with {pair.part}' for pair in pairs)}: give `on` text or record and one text or "
+            "picture, or take another plan"
+        )
+
+
 def knn_plan(
     request: SearchRequest,
     target: Target,
@@ -117,7 +141,7 @@ def knn_plan(
         )
     exact = plan(request, target, codes, filters)
     k = most_similar(request, target)
-    query = _narrowed(exact.similar["query"], pairs, k, max(k, explored))
+    query = narrowed(exact.similar["query"], pairs, k, explored)
     return exact.among("knn", {**exact.similar, "query": query})
 
 
@@ -133,30 +157,19 @@ def knn_score_plan(
     place may be others than the exact plan's, equally similar ones.
     """
     pairs = pairs_of(target, codes, request.on, request.part_weights)
-    if len(pairs) > 1 or pairs[0].part == "image":
-        raise RequestError(
-            "the plan knn-score compares one code with one of the parts text and record; this query compares "
-            f"{', '.join(f'a code with {pair.part}' for pair in pairs)}: give `--on text` or `--on record` and one "
-            "text or picture, or take another plan"
-        )
+    check_comparable(pairs)
     exact = plan(request, target, codes, filters)
     allowed = exact.similar["query"]["script_score"]["query"]
-    candidates = {
-        "query": _hammingbit(pairs[0], allowed, least_similar(request, target)),
-        "size": most_similar(request, target),
-        "_source": False,
-        "track_total_hits": False,
-        "sort": ORDER,
-    }
+    candidates = found_by(hammingbit(pairs[0], allowed, least_similar(request, target)), most_similar(request, target))
     fused = exact.fused if exact.candidates is not None else {**exact.fused, "query": _open(exact.fused["query"])}
     return replace(exact, name="knn-score", candidates=candidates, fused=fused)
 
 
-def _narrowed(query: Body, pairs: Sequence[Pair], k: int, explored: int) -> Body:
-    """The similar side's query, whose inner query only lets the nearest of each pair pass."""
+def narrowed(query: Body, pairs: Sequence[Pair], k: int, explored: int = EXPLORED) -> Body:
+    """A script_score over what is similar, whose inner query only lets the nearest of each pair pass."""
     scored = query["script_score"]
     inner = scored["query"]
-    near = {"bool": {"should": [near for pair in pairs for near in _nearest(pair, k, explored, inner)]}}
+    near = {"bool": {"should": [near for pair in pairs for near in _nearest(pair, k, max(k, explored), inner)]}}
     return {"script_score": {**scored, "query": {"bool": {"filter": [near]}}}}
 
 
@@ -166,7 +179,7 @@ def _nearest(pair: Pair, k: int, explored: int, allowed: Body) -> list[Body]:
     return [{"knn": {vector_field(pair.space, name): asked}} for name in names(pair.part)]
 
 
-def _hammingbit(pair: Pair, allowed: Body, least: float) -> Body:
+def hammingbit(pair: Pair, allowed: Body, least: float) -> Body:
     """Scores 1 / (1 + distance); a record without a code scores 0 and stays out, as one that is not similar enough."""
     farthest = max((d for d, similarity in enumerate(pair.table) if similarity >= least), default=-1)
     script = {

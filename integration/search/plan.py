@@ -22,6 +22,7 @@ NAMED_SCORES = "include_named_queries_score"  # a parameter that some engines do
 WORDS = "bm25"  # the name of the BM25 side, under which the engine tells its score
 BEST = "crosshatch"  # the script field that tells the best pair
 ORDER = [{"_score": "desc"}, {"_id": "asc"}]
+PLUGIN = ("knn", "knn-score")  # plans that need the k-NN plugin
 Body = dict[str, Any]
 NO_WEIGHTS: Mapping[str, float] = {}
 
@@ -33,7 +34,7 @@ class Target:
     `tables[(query part, stored part)]` gives the similarity in [0, 1] by distance: bits + 1 values. `words` are the
     fields of the BM25 side, with boosts as `title^2`; empty means the index's default fields. `part_weights` are those
     of the space's stored parts, 1 where none is given. `bands` are those of the space, if it has any, and `radius` the
-    bits by which a band may differ from the query's.
+    bits by which a band may differ from the query's. `vectors`: every document with codes has them for the k-NN plugin.
     """
 
     index: str
@@ -48,6 +49,7 @@ class Target:
     part_weights: Mapping[str, float] = field(default_factory=dict)
     bands: Banding | None = None
     radius: int = 1
+    vectors: bool = False
 
     def part_weight(self, part: str, asked: Mapping[str, float]) -> float:
         """How much the similarity of a stored part counts: what the request says, else the space, else 1."""
@@ -179,6 +181,11 @@ def pairs_of(
 def weighted(table: Sequence[float], weight: float) -> Sequence[float]:
     """Similarities by distance, times a part's weight."""
     return table if weight == 1 else tuple(weight * similarity for similarity in table)
+
+
+def guards(name: str | None) -> dict[str, str]:
+    """URL parameters of a plan's requests: a shard on which a plugin fails is an error, and not silently left out."""
+    return {"allow_partial_search_results": "false"} if name in PLUGIN else {}
 
 
 def least_similar(request: SearchRequest, target: Target) -> float:

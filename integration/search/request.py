@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from encoders.api import PARTS
 from mappings.errors import RequestError
 
-Plan = Literal["auto", "exact", "bands", "bands-exact"]
+Plan = Literal["auto", "exact", "bands", "bands-exact", "knn", "knn-score"]
 Fusion = Literal["auto", "exact", "rrf"]  # auto: exact, by the score of the design
 WINDOW = 10_000  # the engine's default index.max_result_window: hits reachable by paging, and the largest k
 MAX_TEXT = 4_000  # characters; more is a document, not a query

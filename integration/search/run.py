@@ -12,16 +12,17 @@ from integration import state
 from integration.documents import count
 from integration.engine.client import Cluster, part
 from integration.queries import QueryCodes, encode_query
+from integration.search import abilities
 from integration.search.asking import answered, in_ranks, proven
 from integration.search.filters import clauses
 from integration.search.hits import SearchResult, read_hits, read_total
 from integration.search.plan import SearchPlan, Target
-from integration.search.planner import choose, counts
+from integration.search.planner import BARE, asks_for_abilities, choose, counts
 from integration.search.proving import Round, rounds
 from integration.search.request import SearchRequest
 from integration.settings import Settings
 from mappings.code import HashCode
-from mappings.errors import BundleError, CodeLengthError, RequestError
+from mappings.errors import BundleError, CodeLengthError, EngineRefused, RequestError
 from mappings.fields import OBJECT, StoredCodes
 
 LIKE_PICTURES = 8  # pictures of a record that others are compared with: each is a pair for the script to read
@@ -32,12 +33,14 @@ class Prepared:
     """A search that is ready to be sent, and who encoded its query: `worker`, `process`, or `record` for like.
 
     Where there are `rounds`, these are asked one after the other until one proves its answer; `plan` is the first.
+    `otherwise` is the plan that is taken where the engine refuses this one.
     """
 
     plan: SearchPlan
     title: str | None
     encoded_by: str
     rounds: Iterator[Round] | None = None
+    otherwise: SearchPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +86,30 @@ class Searcher:
             first = next(further)
             return Prepared(first.plan, target.title, by, itertools.chain([first], further))
         matching = self._matching(index, filters) if counts(request, target) else None
-        return Prepared(choose(request, target, codes, filters, matching=matching), target.title, by)
+        able = abilities.recent(self.cluster) if asks_for_abilities(request.plan, [target]) else BARE
+        chosen = choose(request, target, codes, filters, matching=matching, able=able)
+        otherwise = None
+        if request.plan == "auto" and chosen.name == "knn":
+            otherwise = choose(request, replace(target, vectors=False), codes, filters, matching=matching)
+        return Prepared(chosen, target.title, by, otherwise=otherwise)
 
     def _matching(self, index: str, filters: Sequence[Mapping[str, Any]]) -> int:
         """How many records pass the filters."""
         return count(self._reader, index, {"bool": {"filter": list(filters) or [{"match_all": {}}]}})
 
     def _answer(self, prepared: Prepared) -> tuple[SearchPlan, Any]:
-        if prepared.rounds is None:
-            searched = in_ranks(self._reader, prepared.plan, self.cluster)
-            return searched, answered(self._reader, searched, self.cluster)
-        return proven(self._reader, prepared.rounds, self.cluster)
+        if prepared.rounds is not None:
+            return proven(self._reader, prepared.rounds, self.cluster)
+        try:
+            return self._asked(prepared.plan)
+        except (EngineRefused, RequestError) as error:
+            if prepared.otherwise is None:
+                raise
+            return self._asked(replace(prepared.otherwise, why=f"the plan {prepared.plan.name} was refused: {error}"))
+
+    def _asked(self, searched: SearchPlan) -> tuple[SearchPlan, Any]:
+        searched = in_ranks(self._reader, searched, self.cluster)
+        return searched, answered(self._reader, searched, self.cluster)
 
     def _codes_of(
         self, known: state.Attached, request: SearchRequest, index: str
@@ -138,6 +154,7 @@ def target_of(known: state.Attached, card: BundleCard) -> Target:
         min_similarity=weights.min_similarity,
         part_weights=known.bundle.part_weights,
         bands=known.bundle.bands,
+        vectors=known.bundle.vectors_ready,
     )
 
 

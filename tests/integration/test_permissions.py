@@ -85,7 +85,14 @@ def test_no_role_allows_a_request_that_nobody_sends() -> None:
 
 def test_a_role_is_what_the_security_plugin_takes() -> None:
     reader = permissions.definitions("biblios*")["crosshatch_reader"]
-    assert reader["cluster_permissions"] == ["indices:data/read/mget", "indices:data/read/msearch"]
+    assert reader["cluster_permissions"] == [
+        "cluster:admin/knn_stats_action",
+        "cluster:monitor/main",
+        "cluster:monitor/nodes/info",
+        "cluster:monitor/state",
+        "indices:data/read/mget",
+        "indices:data/read/msearch",
+    ]
     assert reader["index_permissions"] == [
         {
             "index_patterns": ["biblios*", "biblios*-beside-*"],

@@ -65,6 +65,14 @@ def test_weights_of_parts_are_saved_and_read_back_by_space(cluster: FakeCluster)
     assert (read["s_2"], read["s_1"].part_weights) == (weighed, {})
 
 
+def test_vectors_are_saved_and_read_back(cluster: FakeCluster) -> None:
+    here = cluster.as_cluster()
+    graphed = replace(KNOWN.spaces["s_2"], vectors="lucene", vectors_ready=True)
+    state.save(here, replace(KNOWN, spaces={**KNOWN.spaces, "s_2": graphed}))
+    read = state.attached(here, "biblios").spaces
+    assert (read["s_2"], read["s_1"].vectors) == (graphed, None)
+
+
 def test_a_state_from_before_there_were_bands_is_read(cluster: FakeCluster) -> None:
     here = cluster.as_cluster()
     state.save(here, KNOWN)

@@ -47,7 +47,10 @@ def test_every_key_is_read() -> None:
             {"text": "a", "part_weights": {"cover": 0.5}},
             "[query.crosshatch] no part 'cover' to give a weight; there are: text, image, record",
         ),
-        ({"text": "a", "plan": "knn"}, "[query.crosshatch] no plan 'knn'; there are: auto, exact, bands"),
+        (
+            {"text": "a", "plan": "ivf"},
+            "[query.crosshatch] no plan 'ivf'; there are: auto, exact, bands, knn, knn-score",
+        ),
         ({"text": "a", "fusion": "sum"}, "[query.crosshatch] no fusion 'sum'; there are: auto, exact, rrf"),
         (
             {"text": "a", "fusion": "rrf"},

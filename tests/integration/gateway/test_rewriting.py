@@ -24,7 +24,9 @@ from integration.gateway.rewriting import (
     share,
 )
 from integration.gateway.sides import Side, side
+from integration.search.abilities import Abilities
 from integration.search.plan import Target
+from integration.search.planner import BARE
 from integration.search.ranks import Ranks
 from mappings.bands import Banding
 from mappings.code import HashCode
@@ -277,3 +279,53 @@ def test_candidates_are_looked_for_among_what_shares_a_band() -> None:
     assert asked(banded, on=["text"], plan="exact") == asked(TARGET, on=["text"]) == [OPEN]
     with pytest.raises(RequestError, match="space s of index books has no bands"):
         asked(TARGET, plan="bands")
+
+
+def sided(targets: list[Target], able: Abilities, **clause: Any) -> tuple[Any, Side]:
+    said = {"query": {"bool": {"should": [{"crosshatch": {"text": "cats", **clause}}], "filter": [OPEN]}}}
+    [place] = find(said, "search")
+    return said, side(place, read(place), targets, {"s": [("text", CODE)]}, able)
+
+
+def test_bands_count_only_where_all_indices_that_share_a_space_have_the_same() -> None:
+    one, other = (changed(TARGET, index=name, bands=Banding(16, width)) for name, width in (("a", 8), ("b", 6)))
+    assert sided([one, changed(one, index="c")], BARE)[1].near is not None
+    for others in ([one, other], [one, TARGET], [TARGET, one]):
+        assert sided(others, BARE)[1].near is None
+    with pytest.raises(RequestError, match=r"\[query.*plan\] the indices .* different bands in one space"):
+        sided([one, other], BARE, plan="bands")
+    with pytest.raises(RequestError, match="space s of index books has no bands"):
+        sided([one, TARGET], BARE, plan="bands")
+
+
+def test_candidates_come_from_the_plugin_where_the_cluster_and_every_index_can() -> None:
+    able = Abilities(knn="3.6.0.0")
+    graphed = changed(TARGET, vectors=True)
+    tree, one = sided([graphed], able, k=7)
+    [near] = candidates(tree, one)["query"]["script_score"]["query"]["bool"]["filter"]
+    walks = [walk for each in near["bool"]["should"] for walk in each["knn"].items()]
+    assert [field for field, _ in walks] == [
+        f"_crosshatch.s.knn_{n}" for n in ("text", *(f"image_{i}" for i in range(4)))
+    ]
+    assert all((walk["k"], walk["filter"]) == (7, {"bool": {"filter": [OPEN]}}) for _, walk in walks)
+    tree, one = sided([TARGET], able, k=7, plan="knn-score", on=["text"])
+    scored = candidates(tree, one)["query"]["script_score"]
+    assert (scored["script"]["source"], scored["query"]) == ("knn_score", {"bool": {"filter": [OPEN]}})
+    for targets, abilities in (([graphed], BARE), ([graphed, changed(TARGET, index="c")], able)):
+        assert sided(targets, abilities)[1].plugin is None
+    assert sided([graphed], able, plan="exact")[1].plugin is None
+
+
+@pytest.mark.parametrize(
+    ("clause", "able", "said"),
+    [
+        ({"plan": "knn"}, Abilities(knn="3.6.0.0"), r"plan\] space s of index books has no vectors"),
+        ({"plan": "knn", "on": ["text"]}, BARE, r"plan\] the plan knn needs OpenSearch's k-NN plugin"),
+        ({"plan": "knn-score"}, Abilities(knn="3.6.0.0"), r"plan\] the plan knn-score compares one code with one"),
+    ],
+)
+def test_a_plan_of_the_plugin_that_cannot_be_taken_is_refused_at_its_place(
+    clause: dict[str, Any], able: Abilities, said: str
+) -> None:
+    with pytest.raises(RequestError, match=said):
+        sided([TARGET], able, **clause)

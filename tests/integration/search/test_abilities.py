@@ -34,6 +34,8 @@ class Answers:
         } | given.get("answers", {})
         self.asked: list[tuple[str, str]] = []
 
+    url = "http://answers"
+
     def request(self, method: str, path: str, *, params: Mapping[str, Any] | None = None) -> Any:
         self.asked.append((method, path))
         answer = self.given[path]
@@ -43,6 +45,26 @@ class Answers:
 
     def read(self) -> Abilities:
         return abilities.read(cast(Cluster, self))
+
+
+def test_a_process_asks_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(abilities, "_found", {})
+    now, answers = [5.0], Answers()
+
+    def recent() -> Abilities:
+        return abilities.recent(cast(Cluster, answers), lambda: now[0])
+
+    first = recent()
+    assert first == answers.read()
+    answers.given["/_nodes/plugins"] = {"nodes": {"a": BARE}}
+    now[0] += abilities.LIFETIME - 1
+    assert (recent(), len(answers.asked)) == (first, 8)
+    now[0] += 1
+    assert recent().knn is None
+
+
+def test_an_account_that_may_not_read_the_plugins_is_told() -> None:
+    assert Answers(answers={"/_nodes/plugins": refusal(403)}).read().knn_why.startswith("the account may not read")
 
 
 def refusal(status: int) -> EngineRefused:

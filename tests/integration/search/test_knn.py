@@ -143,5 +143,5 @@ def test_knn_score_knows_nothing_farther_than_the_whole_code() -> None:
     ],
 )
 def test_knn_score_refuses_what_it_cannot_rank(on: tuple[str, ...], codes: Any, said: str) -> None:
-    with pytest.raises(RequestError, match=f"this query compares {said}: give `--on text`"):
+    with pytest.raises(RequestError, match=f"this query compares {said}: give `on` text"):
         knn.knn_score_plan(SearchRequest(text="x", image=b"x", on=on), TARGET, codes)

@@ -1,21 +1,27 @@
 """The planner: which plan, and why."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from integration.search.abilities import Abilities
 from integration.search.plan import Target
-from integration.search.planner import FEW, choose, counts
+from integration.search.planner import FEW, asks_for_abilities, choose, counts
 from integration.search.request import SearchRequest
 from mappings.bands import Banding
 from mappings.code import HashCode
+from mappings.errors import RequestError
 
 TABLE = tuple(1 - d / 16 for d in range(17))
 BARE = Target("biblios", "s", {("text", "text"): TABLE}, ("title",))
 BANDED = replace(BARE, bands=Banding(16, 8))
+GRAPHED = replace(BARE, vectors=True)
+NONE, KNN = Abilities(), Abilities(version=(3, 6, 0), knn="3.6.0.0")
+USELESS = "its vectors are of no use: the plugin is not installed"
 CODES = [("text", HashCode(16, b"\xa5\x0f"))]
 CASES = {
-    "no bands": (BARE, {}, None, "exact", "space s has no bands"),
+    "no bands": (BARE, {}, None, "exact", "space s has no bands and no vectors"),
     "large": (BANDED, {}, FEW + 1, "bands", "20001 records, in bands of 8 bits"),
     "not counted": (BANDED, {}, None, "bands", "many records, in bands of 8 bits"),
     "small": (BANDED, {}, FEW, "exact", "only 20000 records"),
@@ -33,7 +39,64 @@ def test_choice(case: str) -> None:
     assert (chosen.name, chosen.why) == (name, why)
 
 
+@pytest.mark.parametrize(
+    ("target", "asked", "able", "matching", "name", "why"),
+    [
+        (GRAPHED, {}, KNN, FEW + 1, "knn", "20001 records, in graphs of the k-NN plugin"),
+        (replace(GRAPHED, bands=Banding(16, 8)), {}, KNN, None, "knn", "many records, in graphs of the k-NN plugin"),
+        (GRAPHED, {}, KNN, FEW, "exact", "only 20000 records"),
+        (GRAPHED, {}, NONE, FEW + 1, "exact", f"space s has no bands; {USELESS}"),
+        (
+            replace(GRAPHED, bands=Banding(16, 8)),
+            {},
+            NONE,
+            None,
+            "bands",
+            f"many records, in bands of 8 bits; {USELESS}",
+        ),
+        (BARE, {}, KNN, None, "exact", "space s has no bands and no vectors"),
+        (GRAPHED, {"plan": "knn"}, KNN, 3, "knn", "the request names it"),
+        (BARE, {"plan": "knn-score"}, KNN, None, "knn-score", "the request names it"),
+    ],
+)
+def test_choice_with_the_plugin(
+    target: Target, asked: dict[str, Any], able: Abilities, matching: int | None, name: str, why: str
+) -> None:
+    request = SearchRequest(text="cats", on=("text",), **asked)
+    chosen = choose(request, target, CODES, matching=matching, able=able)
+    assert (chosen.name, chosen.why) == (name, why)
+
+
+@pytest.mark.parametrize(
+    ("target", "plan", "able", "said"),
+    [
+        (BARE, "knn", KNN, "space s of index biblios has no vectors .* run `crosshatch plans add biblios knn`"),
+        (
+            GRAPHED,
+            "knn",
+            NONE,
+            "the plan knn needs OpenSearch's k-NN plugin: the plugin is not installed; take another",
+        ),
+        (GRAPHED, "knn-score", NONE, "the plan knn-score needs .*: the plugin is not installed"),
+        (BARE, "knn-score", replace(KNN, script_types=("stored",)), "the cluster's settings allow no inline scripts"),
+        (BARE, "knn-score", replace(KNN, expensive_queries=False), "search.allow_expensive_queries is false"),
+    ],
+)
+def test_a_plan_that_is_named_is_taken_or_refused(target: Target, plan: Any, able: Abilities, said: str) -> None:
+    with pytest.raises(RequestError, match=said):
+        choose(SearchRequest(text="cats", on=("text",), plan=plan), target, CODES, able=able)
+
+
+def test_what_the_cluster_can_do_is_asked_only_where_it_counts() -> None:
+    assert asks_for_abilities("auto", [BARE, GRAPHED])
+    assert asks_for_abilities("knn", [BARE])
+    assert asks_for_abilities("knn-score", [BARE])
+    assert not asks_for_abilities("auto", [BARE, BANDED])
+    assert not asks_for_abilities("exact", [GRAPHED])
+
+
 def test_only_a_choice_that_depends_on_it_is_counted_for() -> None:
     assert counts(SearchRequest(text="a"), BANDED)
+    assert counts(SearchRequest(text="a"), GRAPHED)
     assert not counts(SearchRequest(text="a"), BARE)
     assert not counts(SearchRequest(text="a", plan="exact"), BANDED)

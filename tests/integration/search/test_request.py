@@ -31,7 +31,10 @@ REFUSED = {
         {"text": "a", "part_weights": {"text": 1, "image": 1.5}},
         "the weight of part image is 1.5; expected a number from 0 to 1",
     ),
-    "plan": ({"text": "a", "plan": "best"}, "no plan 'best'; there are: auto, exact, bands, bands-exact"),
+    "plan": (
+        {"text": "a", "plan": "best"},
+        "no plan 'best'; there are: auto, exact, bands, bands-exact, knn, knn-score",
+    ),
     "surrogate": ({"text": "a\ud800"}, "'a\\ud800' is no Unicode text; send it as UTF-8"),
     "filter": ({"text": "a", "filters": (("f", "\udc80"),)}, "'\\udc80' is no Unicode text; send it as UTF-8"),
     "like": ({"like": ""}, "the id of a record has 1 to 512 bytes; give one that the index holds"),
