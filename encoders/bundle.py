@@ -2,6 +2,7 @@
 
     model.json          schema 1: what it is, what it was trained on, how it measured (keys: `Model`)
     *.safetensors       the head's tensors; never pickle
+    training-codes.safetensors  only where a method gives its training pairs codes of their own: `codes`, uint8 [n, b]
 
 The digest is the SHA-256 of the canonical JSON without `digest` and `results`, and of every other file. The backbones'
 files are in it through `text.sha256` and `image.sha256`, which are checked where the weights are loaded.
@@ -24,10 +25,11 @@ from safetensors.numpy import load_file, save_file
 
 from encoders.api import PARTS, BundleCard
 from mappings.code import check_bits
-from mappings.errors import BundleError
+from mappings.errors import BundleError, RequestError
 
 SCHEMA = 1
 MODEL = "model.json"
+LEARNED = "training-codes.safetensors"
 SUFFIXES = (".safetensors", ".json", ".txt")  # a vocabulary is JSON or text; anything else may be code
 MAX_MODEL_BYTES = 16_000_000
 
@@ -86,12 +88,29 @@ class Bundle:
     def tensors(self) -> dict[str, NDArray[np.float32]]:
         """The head's tensors as float32, by name. Raises BundleError where a file is damaged."""
         tensors: dict[str, NDArray[np.float32]] = {}
-        for path in sorted(self.folder.glob("*.safetensors")):
+        for path in sorted(path for path in self.folder.glob("*.safetensors") if path.name != LEARNED):
             try:
                 tensors |= {name: array.astype(np.float32) for name, array in load_file(path).items()}
             except (SafetensorError, OSError, ValueError) as error:
                 raise BundleError(f"{path} is no safetensors file: {error}; fetch the bundle again") from error
         return tensors
+
+    def training_codes(self) -> NDArray[np.uint8]:
+        """The codes that training gave its pairs, [n, bits / 8]. Raises RequestError where the bundle keeps none."""
+        path = self.folder / LEARNED
+        if not path.is_file():
+            raise RequestError(
+                f"{self.folder} keeps no codes of its training pairs ({LEARNED}); its method learns none"
+            )
+        try:
+            codes = load_file(path)["codes"]
+        except (SafetensorError, OSError, KeyError) as error:
+            raise BundleError(f"{path} holds no codes: {error}; fetch the bundle again") from error
+        if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] * 8 != self.model.bits:
+            raise BundleError(
+                f"{path} holds {codes.dtype} {list(codes.shape)}; expected uint8 [n, {self.model.bits // 8}]"
+            )
+        return codes
 
 
 def read(folder: Path) -> Bundle:
@@ -119,13 +138,15 @@ def read(folder: Path) -> Bundle:
     return Bundle(model, _card(model, folder), folder)
 
 
-def write(folder: Path, model: Model, tensors: Tensors) -> Bundle:
+def write(folder: Path, model: Model, tensors: Tensors, *, training_codes: NDArray[np.uint8] | None = None) -> Bundle:
     """Write a bundle whole or not at all, replacing what `folder` held; its digest is computed here."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         draft = Path(scratch) / folder.name
         draft.mkdir()
         save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, draft / "head.safetensors")
+        if training_codes is not None:
+            save_file({"codes": np.ascontiguousarray(training_codes)}, draft / LEARNED)
         document = msgspec.to_builtins(model)
         document["digest"] = digest(document, draft)
         (draft / MODEL).write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -84,11 +84,11 @@ def load(reference: str, *, device: str = "auto", data: Path, max_pixels: int) -
     """
     bundle = catalogue.bundle(reference, data=data)
     text, picture = towers(bundle.model, device)
-    return HashEncoder(bundle.card, _head(bundle), text, picture, max_pixels=max_pixels)
+    return HashEncoder(bundle.card, bundle_head(bundle), text, picture, max_pixels=max_pixels)
 
 
-def _head(bundle: Bundle) -> Head:
-    """The bundle's head, its bits in their stored order."""
+def bundle_head(bundle: Bundle) -> Head:
+    """The bundle's head, its bits in their stored order. Raises BundleError."""
     made = head(bundle.model.method, bundle.tensors())
     if made.projection.shape[1] != bundle.model.bits:
         raise BundleError(

@@ -7,7 +7,7 @@ from typing import cast
 from encoders.data.api import DataSet
 from mappings.errors import RequestError
 
-MODULES = {"wiki": "wiki"}
+MODULES = {"wiki": "wiki", "pairs": "pairs"}
 
 
 def named(name: str, folder: Path, *, seed: int = 0) -> DataSet:

@@ -5,7 +5,7 @@ Shapes: n pairs, d picture features, e text features, c labels. Free of torch.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,7 @@ from mappings.errors import DataError, RequestError
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 Rows = NDArray[np.int64]
-
-
-class Pictures(Protocol):
-    """Raw pictures as encoded files, read when they are asked for."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, row: int) -> bytes: ...
+Pictures = Sequence[bytes]  # encoded files, read when they are asked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +85,7 @@ SIDES = ("images", "texts", "labels", "pictures", "captions")
 
 
 @dataclass(frozen=True, eq=False)
-class Chosen:
+class Chosen(Sequence[bytes]):
     """Some of the pictures of another sequence, still read only when asked for."""
 
     every: Pictures
@@ -101,8 +94,14 @@ class Chosen:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, row: int) -> bytes:
-        return self.every[int(self.rows[row])]
+    @overload
+    def __getitem__(self, row: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> "Chosen": ...
+
+    def __getitem__(self, row: int | slice) -> "bytes | Chosen":
+        return Chosen(self.every, self.rows[row]) if isinstance(row, slice) else self.every[int(self.rows[row])]
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from encoders.data import files
-from encoders.data.api import DataSet, Pairs, Split
+from encoders.data.api import DataSet, Pairs, Rows, Split
 from mappings.errors import DataError
 
 COUNTS = "counts.json"
@@ -55,15 +55,26 @@ def checked(dataset: DataSet, expected: Sizes) -> DataSet:
     return dataset
 
 
-def drawn(pairs: Pairs, expected: Sizes, *, seed: int) -> Split:
-    """Random queries; everything else is the database, and some of it may be learnt from (`numpy` default_rng).
+def drawn(pairs: Pairs, query: int, train: int | None, *, seed: int, groups: Rows | None = None) -> Split:
+    """Random queries, at least `query` pairs; the others may be learnt from, `train` of them or all.
+
+    With labels the others are the database as well; without, the queries themselves are, as each has to find its own
+    record. Pairs of one record, or of one of `groups` [n], stay together.
 
     Raises DataError where there are too few pairs.
     """
-    if expected.query + max(expected.train, 1) > len(pairs):
+    together = pairs.records if groups is None else groups
+    kinds, which, sizes = np.unique(together, return_inverse=True, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(kinds))
+    asking = order[: int(np.searchsorted(np.cumsum(sizes[order]), query)) + 1]
+    place = np.empty(len(kinds), dtype=np.int64)
+    place[order] = np.arange(len(kinds))
+    rows = np.argsort(place[which], kind="stable")  # of a group beside each other, the groups in their random order
+    asked = np.isin(which[rows], asking)
+    queries, others = rows[asked], rows[~asked]
+    if query < 1 or len(others) < max(train or 0, 1):
         raise DataError(
-            f"{pairs.name}: {expected.query} queries and {expected.train} to learn from were asked of {len(pairs)}"
+            f"{pairs.name}: {query} queries and {train or 1} to learn from were asked of {len(pairs)} pairs in "
+            f"{len(kinds)} groups"
         )
-    order = np.random.default_rng(seed).permutation(len(pairs))
-    query, database = order[: expected.query], order[expected.query :]
-    return Split(query, database, database[: expected.train], seed)
+    return Split(queries, queries if pairs.labels is None else others, others[:train], seed)

@@ -1,6 +1,5 @@
 """Intervals by the bootstrap over queries (Efron and Tibshirani 1993): of one mean, and of two encoders' difference."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,9 +24,13 @@ class Difference:
 
 def interval(values: Doubles) -> tuple[float, float]:
     """95 % interval of the mean of n queries' values, [n]: percentiles of resampled means, always the same draws."""
-    means = np.array([values[rows].mean() for rows in _draws(len(values))])
-    low, high = np.quantile(means, [0.025, 0.975])
+    low, high = intervals(values[:, None])[:, 0]
     return float(low), float(high)
+
+
+def intervals(values: Doubles) -> Doubles:
+    """The same of f columns at once, [n, f] -> low and high [2, f]."""
+    return np.asarray(np.quantile(_means(values), [0.025, 0.975], axis=0), dtype=np.float64)
 
 
 def paired(first: Doubles, second: Doubles) -> Difference:
@@ -35,12 +38,14 @@ def paired(first: Doubles, second: Doubles) -> Difference:
     if first.shape != second.shape:
         raise ValueError(f"{len(first)} and {len(second)} queries cannot be paired")
     gained = second - first
-    means = np.array([gained[rows].mean() for rows in _draws(len(gained))])
+    means = _means(gained[:, None])[:, 0]
     low, high = np.quantile(means, [0.025, 0.975])
     side = min((means <= 0).mean(), (means >= 0).mean())
     return Difference(float(gained.mean()), float(low), float(high), float(min(1.0, max(2 * side, 1 / RESAMPLES))))
 
 
-def _draws(count: int) -> Iterator[NDArray[np.int64]]:
-    rng = np.random.default_rng(0)
-    return (rng.integers(0, count, count) for _ in range(RESAMPLES))
+def _means(values: Doubles) -> Doubles:
+    """Means of as many rows, drawn with replacement: [n, f] -> [resamples, f]."""
+    rng, count = np.random.default_rng(0), len(values)
+    times = (np.bincount(rng.integers(0, count, count), minlength=count) for _ in range(RESAMPLES))
+    return np.stack([drawn @ values for drawn in times]) / count

@@ -13,7 +13,7 @@ from encoders.data.api import Rows
 from encoders.evaluation.relevance import Gains, Relevance
 from mappings.code import distances
 
-CELLS = 1 << 19  # of a chunk's queries x stored items: a few megabytes, whatever the sizes are
+CELLS = 1 << 21  # of a chunk's queries x stored items: some 20 MB, whatever the sizes are
 Codes = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
 
@@ -41,7 +41,7 @@ class Chunk:
         """One group a distance, 0 to bits: items of one distance tie."""
         kinds = self.most + 1
         size = (self.bits + 2) * kinds
-        keys = self.apart.astype(np.int64)
+        keys = self.apart.astype(np.uint32)
         keys *= kinds
         keys += self.gains
         table = np.stack([np.bincount(row, minlength=size) for row in keys]).reshape(-1, self.bits + 2, kinds)

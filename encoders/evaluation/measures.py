@@ -123,10 +123,10 @@ def f1(precision: Doubles, recall: Doubles) -> Doubles:
     return _share(2 * precision * recall, precision + recall)
 
 
-def chance(counts: Counts) -> Counts:
-    """The same counts as if everything tied: figures of them are what a random order gives."""
-    found, relevant, gains = (part.sum(axis=1, keepdims=True) for part in (counts.found, counts.relevant, counts.gains))
-    return Counts(found, relevant, gains, counts.shared)
+def chance(shared: Numbers) -> Counts:
+    """Counts as if everything tied, from the items by gain [q, most + 1]: their figures are those of random orders."""
+    found, relevant, gains = shared.sum(axis=1), shared[:, 1:].sum(axis=1), shared @ np.arange(shared.shape[1])
+    return Counts(found[:, None], relevant[:, None], gains[:, None], shared)
 
 
 def _precisions(counts: Counts, size: int) -> Doubles:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoders.data.api import Flags, Pairs, Rows
-from mappings.code import words
+from mappings.code import shared_bits
 
 Gains = NDArray[np.uint16]
 
@@ -39,19 +39,13 @@ class SharedLabels:
         return int(self.query.sum(axis=1).max())
 
     @cached_property
-    def _packed(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-        asked, stored = (words(np.packbits(side, axis=1)) for side in (self.query, self.stored))
-        return asked, np.ascontiguousarray(stored.T)
+    def _packed(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        return np.packbits(self.query, axis=1), np.packbits(self.stored, axis=1)
 
     def gains(self, queries: slice) -> Gains:
-        """[q, c] and [n, c] -> [q, n], counted in words of 64 labels."""
-        asked, columns = self._packed
-        asked = asked[queries]
-        result = np.zeros((len(asked), columns.shape[1]), dtype=np.uint16)
-        for row, query in zip(result, asked, strict=True):
-            for word, column in zip(query, columns, strict=True):
-                row += np.bitwise_count(word & column)
-        return result
+        """[q, c] and [n, c] -> [q, n]"""
+        asked, stored = self._packed
+        return shared_bits(asked[queries], stored)
 
 
 @dataclass(frozen=True, eq=False)

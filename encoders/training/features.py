@@ -1,16 +1,13 @@
 """A source's features by the very code that encodes records, kept in a cache under the digest of all that went in."""
 
 import hashlib
-import logging
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
 
+from encoders.data.cache import kept
 from encoders.decoding import picture_features
 from encoders.pictures import decode
 from encoders.towers import Floats, PictureTower, TextTower
@@ -20,8 +17,6 @@ from encoders.weights import Weights, file_sha256
 from mappings.errors import DataError
 
 MAX_PIXELS = 50_000_000
-log = logging.getLogger(__name__)
-PROBE = 8  # samples whose features are computed anew to prove a cached file
 
 
 @dataclass(frozen=True)
@@ -73,20 +68,8 @@ class Extractor:
 
     def collect(self, samples: list[Sample]) -> Collection:
         """Features of all samples, from the cache where nothing they hang on has changed. Raises DataError."""
-        path = _cache() / f"{self._key(samples)}.safetensors"
-        if not path.is_file() or not self._proven(load_file(path), samples[:PROBE]):
-            log.info("extracting the features of %d samples of %s", len(samples), samples[0].source)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_suffix(f".{os.getpid()}")
-            save_file(self._extract(samples), draft)
-            draft.rename(path)
-        a = load_file(path)
+        a, _ = kept(self._key(samples), len(samples), lambda count: self._extract(samples[:count]))
         return Collection(tuple(samples), a["picture"], a["caption"], a["words"], a["whole"], groups(a["hashes"]))
-
-    def _proven(self, cached: dict[str, NDArray[Any]], probe: list[Sample]) -> bool:
-        """Whether today's code gives what the cache holds: a change of the code cannot hide behind an old file."""
-        fresh = self._extract(probe)
-        return all(np.allclose(fresh[name], cached[name][: len(probe)], atol=1e-3) for name in fresh)
 
     def _extract(self, samples: list[Sample]) -> dict[str, NDArray[Any]]:
         files = [sample.picture.read_bytes() for sample in samples]
@@ -107,8 +90,3 @@ class Extractor:
         for sample in samples:
             state.update(f"\0{file_sha256(sample.picture)}\0{sample.caption}\0{sample.words}".encode())
         return state.hexdigest()
-
-
-def _cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "crosshatch" / "features"

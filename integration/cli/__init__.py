@@ -16,6 +16,7 @@ COMMANDS = {
     "encode": "encode",
     "encoders": "encoders",
     "engine": "engine",
+    "evaluate": "evaluate",
     "load": "load",
     "off": "switch",
     "on": "switch",

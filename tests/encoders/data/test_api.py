@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from encoders.data.api import DataSet, Pairs, Split
-from encoders.data.published import Sizes, drawn
+from encoders.data.published import drawn
 from mappings.errors import DataError, RequestError
 
 
@@ -73,11 +73,21 @@ def test_without_labels_a_query_finds_its_own_record() -> None:
 
 
 def test_a_drawn_split_is_the_same_for_one_seed() -> None:
-    pairs, sizes = Pairs("p", labels=np.eye(10, dtype=bool)), Sizes(0, 0, query=3, database=0, train=4)
-    first, again, other = (drawn(pairs, sizes, seed=seed) for seed in (1, 1, 2))
+    pairs = Pairs("p", labels=np.eye(10, dtype=bool))
+    first, again, other = (drawn(pairs, 3, 4, seed=seed) for seed in (1, 1, 2))
     assert first.query.tolist() == again.query.tolist() != other.query.tolist()
+    assert (len(first.query), len(first.train)) == (3, 4)
     assert sorted([*first.query, *first.database]) == list(range(10))
     assert set(first.train) <= set(first.database)
-    assert len(first.train) == 4
-    with pytest.raises(DataError, match="p: 8 queries and 4 to learn from were asked of 10"):
-        drawn(pairs, Sizes(0, 0, query=8, database=0, train=4), seed=1)
+    with pytest.raises(DataError, match="p: 8 queries and 4 to learn from were asked of 10 pairs in 10 groups"):
+        drawn(pairs, 8, 4, seed=1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_drawn_split_parts_no_group(seed: int) -> None:
+    pairs, groups = Pairs("p", captions=list("abcdefgh")), np.array([0, 1, 1, 1, 2, 2, 3, 0])
+    split = drawn(pairs, 3, None, seed=seed, groups=groups)
+    assert len(split.query) >= 3
+    assert not set(groups[split.query]) & set(groups[split.train])
+    assert sorted([*split.query, *split.train]) == list(range(8))
+    assert split.database.tolist() == split.query.tolist()  # no labels: each finds its own

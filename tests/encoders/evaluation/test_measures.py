@@ -81,7 +81,7 @@ def test_curves_by_hand() -> None:
 
 def test_chance_is_what_random_orders_give() -> None:
     ranked = counted([[1], [0], [2], [0]])
-    assert measures.average_precision(measures.chance(ranked))[0] == pytest.approx(
+    assert measures.average_precision(measures.chance(ranked.shared))[0] == pytest.approx(
         mean(plain_average_precision(list(order)) for order in permutations([1, 0, 2, 0]))
     )
 
