@@ -106,7 +106,8 @@ class Role:
 ROLES = (
     Role(
         "attach",
-        "Crosshatch, administration: attach, detach, spaces, plans, codes, off, on, doctor, update --follow",
+        "Crosshatch, administration: attach, detach, spaces, plans, weights, tune-weights, codes, off, on, doctor, "
+        "update --follow",
         [
             *[*_STATE, *_KEPT, *_SCAN, *_GUARDED, *_PROBLEMS, *_DOCTOR, *_PRESSURE, _ALIASES],
             *["HEAD /{index}", "GET /{index}", "GET /{index}/_alias", "GET /{index}/_count", "POST /{index}/_count"],

@@ -3,13 +3,15 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from celery.exceptions import TimeoutError as NoAnswer
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from encoders.api import Codes, Item
+from encoders.api import Codes, Encoder, Item
 from integration import jobs
 from integration.settings import Settings
 from integration.state import Bundle
@@ -81,10 +83,16 @@ def _from_worker(item: Item, bundle: Bundle, broker_url: str) -> dict[str, Any] 
         return None
 
 
-def _in_process(item: Item, bundle: Bundle, settings: Settings) -> dict[str, Any]:
+@lru_cache(maxsize=1)
+def _loaded(reference: str, device: str, data: Path, max_pixels: int) -> Encoder:
+    """Kept for the next query: loading takes seconds."""
     from encoders.loading import load  # torch is loaded only where no worker answers
 
-    encoder = load(bundle.reference, device=settings.device, data=settings.data, max_pixels=settings.picture_max_pixels)
+    return load(reference, device=device, data=data, max_pixels=max_pixels)
+
+
+def _in_process(item: Item, bundle: Bundle, settings: Settings) -> dict[str, Any]:
+    encoder = _loaded(bundle.reference, settings.device, settings.data, settings.picture_max_pixels)
     if encoder.card.digest != bundle.digest:
         raise BundleError(
             f"encoder {bundle.reference} has digest {encoder.card.digest[:12]} here, but the index was attached with "

@@ -30,7 +30,7 @@ def commands_table() -> str:
     """One row a command or subcommand: how it is called, its options, the first line of its help."""
     rows = ["| Command | Options | What it does |", "|---|---|---|"]
     for name in sorted(COMMANDS):
-        command = getattr(importlib.import_module(f"integration.cli.{COMMANDS[name]}"), name)
+        command = getattr(importlib.import_module(f"integration.cli.{COMMANDS[name]}"), name.replace("-", "_"))
         rows += _rows(command, f"crosshatch {name}")
     return "\n".join(rows)
 

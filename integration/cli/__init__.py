@@ -29,6 +29,7 @@ COMMANDS = {
     "serve": "serve",
     "spaces": "spaces",
     "status": "status",
+    "tune-weights": "tune_weights",
     "update": "reindex",
     "weights": "weights",
     "widen": "widen",
@@ -44,11 +45,11 @@ class LazyGroup(click.Group):
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command `cmd_name`, which is the function of that name in its module."""
+        """The command `cmd_name`, which is the function of that name in its module, `-` being `_` there."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"integration.cli.{COMMANDS[cmd_name]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
 

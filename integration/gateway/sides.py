@@ -61,7 +61,7 @@ def side(
     spaces = {target.space: target for target in targets if codes.get(target.space)}
     given = clause.part_weights
     try:
-        check_part_weights(targets, given)
+        check_same_weights(targets, given, clause.on or PARTS)
         pairs = [pair for space, one in spaces.items() for pair in pairs_of(one, codes[space], clause.on, given)]
     except RequestError as error:
         raise RequestError(f"[{place}] {error}") from error
@@ -88,9 +88,9 @@ def side(
     return Side(place, clause, tuple(pairs), weight, float(number("saturation")), least, k, found, plugin)
 
 
-def check_part_weights(targets: Sequence[Target], asked: Mapping[str, float]) -> None:
+def check_same_weights(targets: Sequence[Target], asked: Mapping[str, float], parts: Sequence[str] = PARTS) -> None:
     """Raises RequestError where one field's codes would count differently from index to index."""
-    for part in PARTS:
+    for part in parts:
         for space in {target.space for target in targets}:
             known = {target.part_weight(part, asked) for target in targets if target.space == space}
             if len(known) > 1:

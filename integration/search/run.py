@@ -80,7 +80,7 @@ class Searcher:
         target = target_of(known, self.find(known.bundle.reference, data=self.settings.data))
         target = replace(target, index=index)  # as it was asked: an alias may hold a filter
         filters = clauses(request.filters, _properties(self._reader, index) if request.filters else {})
-        codes, by = self._codes_of(known, request, index)
+        codes, by = self.codes_of(known, request, index)
         if request.plan == "bands-exact":
             further = rounds(request, target, codes, filters)
             first = next(further)
@@ -111,10 +111,10 @@ class Searcher:
         searched = in_ranks(self._reader, searched, self.cluster)
         return searched, answered(self._reader, searched, self.cluster)
 
-    def _codes_of(
+    def codes_of(
         self, known: state.Attached, request: SearchRequest, index: str
     ) -> tuple[list[tuple[str, HashCode]], str]:
-        """(query part, code) of everything that is asked for, and who encoded it."""
+        """(query part, code) of everything that is asked for, and who encoded it. Raises RequestError."""
         codes: list[tuple[str, HashCode]] = []
         by = "record"
         if request.text is not None or request.image is not None:

@@ -8,7 +8,8 @@ from celery.exceptions import TimeoutError as NoAnswer
 from kombu.exceptions import OperationalError
 from redis.exceptions import ConnectionError as NoRedis
 
-from encoders.api import Codes, Item
+from encoders import loading
+from encoders.api import BundleCard, Codes, Item
 from integration import jobs, queries
 from integration.settings import Settings
 from integration.state import Bundle
@@ -107,3 +108,26 @@ def test_an_unusable_query_is_the_callers(monkeypatch: pytest.MonkeyPatch, here:
     with pytest.raises(RequestError) as nothing:
         asked(monkeypatch, queries.answer_of(Codes()), item=Item())
     assert str(nothing.value) == "the query holds neither words nor a picture; give --text, --image or --like"
+
+
+def test_this_process_loads_its_encoder_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+
+    class Loaded:
+        card = BundleCard("b-16", 16, "ab" * 32, ("text",), {}, "b-16")
+
+        def encode(self, items: Any) -> list[Codes]:
+            return [Codes(text=TWO) for _ in items]
+
+    def load(reference: str, **_: Any) -> Loaded:
+        loaded.append(reference)
+        return Loaded()
+
+    monkeypatch.setattr(loading, "load", load)
+    queries._loaded.cache_clear()
+    try:
+        found = [queries.encode_query(Item("whale"), BUNDLE, Settings(), None) for _ in range(3)]
+    finally:
+        queries._loaded.cache_clear()
+    assert [(one.by, one.codes) for one in found] == [("process", {"text": TWO})] * 3
+    assert loaded == ["b-16"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from integration.gateway.positions import Path
 from integration.gateway.rewriting import replaced
-from integration.gateway.sides import check_part_weights
+from integration.gateway.sides import check_same_weights
 from integration.search.plan import Body, Target, pairs_of
 from mappings.code import HashCode
 from mappings.errors import RequestError
@@ -27,7 +27,7 @@ def script_for(targets: Sequence[Target], codes: Mapping[str, Sequence[tuple[str
     [(weight, saturation)] = numbers
     if weight <= 0:
         raise RequestError("the weight of the codes is 0 in the index's settings")
-    check_part_weights(targets, {})
+    check_same_weights(targets, {})
     spaces = {target.space: target for target in targets}
     pairs = [pair for space, target in spaces.items() for pair in pairs_of(target, codes[space])]
     return score_script(pairs, weight=weight, saturation=saturation)

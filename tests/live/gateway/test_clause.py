@@ -147,15 +147,19 @@ def clause(**more: Any) -> dict[str, Any]:
     return {"crosshatch": {"text": "cat sea", **more}}
 
 
-def test_a_clause_finds_what_the_tested_search_finds(gateway: Gateway, cluster: Cluster, settings: Settings) -> None:
+@pytest.mark.parametrize("weights", [{}, {"image": 0.5}])
+def test_a_clause_finds_what_the_tested_search_finds(
+    gateway: Gateway, cluster: Cluster, settings: Settings, weights: dict[str, float]
+) -> None:
     searcher = Searcher(
         cluster, settings, None, encode=lambda item, *_: Encoded({"text": code_of(item.text or "")}, "worker")
     )
-    request = SearchRequest(text="cat sea", filters=(("suppressed", "false"),), k=9, size=100)
+    request = SearchRequest(text="cat sea", filters=(("suppressed", "false"),), k=9, size=100, part_weights=weights)
     expected = searcher.search(NAME, request)
     only = {"filter": {"term": {"suppressed": False}}, "minimum_should_match": 1}
+    mine = clause(query=words_query("cat sea", ["title"]), k=9, part_weights=weights)
     body = {
-        "query": {"bool": {**only, "should": [clause(query=words_query("cat sea", ["title"]), k=9)]}},
+        "query": {"bool": {**only, "should": [mine]}},
         "sort": [{"_score": "desc"}, {"_id": "asc"}], "size": 100, "track_total_hits": True,
     }  # fmt: skip
     answer = gateway.search(body)

@@ -167,6 +167,19 @@ def test_a_search_fuses_ranks(ask: Ask, encoded: state.Attached) -> None:
     assert ask("POST", "similar", {"index": encoded.index, "id": "3", "fusion": "rrf"})[0] == 400
 
 
+def test_a_search_gives_parts_their_weights(ask: Ask, encoded: state.Attached) -> None:
+    asked = {"index": encoded.index, "text": "book 3", "size": 1, "explain": True}
+    for path, body in (("search", asked), ("similar", {"index": encoded.index, "id": "4", "size": 1, "explain": True})):
+        whole, half = (ask("POST", path, {**body, **more})[1] for more in ({}, {"part_weights": {"text": 0.5}}))
+        [first], [weighed] = whole["hits"], half["hits"]
+        assert weighed["explain"]["similarity"] == first["explain"]["similarity"] / 2
+    status, answer = ask("POST", "search", {**asked, "part_weights": {"cover": 1}})
+    assert (status, answer["error"]["reason"]) == (
+        400,
+        "no part 'cover' to give a weight; there are: text, image, record",
+    )
+
+
 def test_encode_and_upload_give_codes(ask: Ask, encoded: state.Attached) -> None:
     status, answer = ask("POST", "encode", {"index": encoded.index, "text": "a map"})
     assert (status, answer["codes"]["text"]["base64"]) == (200, code_of(b"a map").base64())
