@@ -149,7 +149,8 @@ class Settings(BaseSettings):
     widen: Rules = Field(
         (),
         description="searches that `serve` widens, as `INDEX=MODE` parted by `,`; the first that fits counts, `*` for "
-        "any letters; `shadow` only counts what would change, `rerank` ranks an OPAC's own hits anew",
+        "any letters; `shadow` only counts what would change, `rerank` ranks an OPAC's own hits anew, `expand` adds "
+        "records found by the code alone",
     )
     widen_timeout: float = Field(
         0.5, description="seconds that such a search waits for a worker's code before it passes as it was", gt=0, le=60

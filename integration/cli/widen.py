@@ -36,6 +36,13 @@ def explain(index: str, body: str, as_json: bool) -> None:
     _print(told)
 
 
+def _added(adds: dict[str, Any]) -> str:
+    if adds["request"] is None:
+        return f"nothing: {adds['reason']}"
+    which = f"up to {adds['k']} records that are at least {adds['min_similarity']:g} similar"
+    return f"{which}, in the place of the empty ids, by {json_text.dumps(adds['request']).decode()}"
+
+
 def _read(body: str) -> bytes:
     if body == "-":
         return sys.stdin.buffer.read()
@@ -54,6 +61,8 @@ def _print(told: dict[str, Any]) -> None:
         click.echo(f"words    {' | '.join(told['words'])}")
         click.echo(f"limits   {' | '.join(told['limits']) or 'none'}")
         click.echo(f"ranked   {told['place']}, and what stands in it")
+    if adds := told.get("adds"):
+        click.echo(f"adds     {_added(adds)}")
     if told["widened"]:
         click.echo(f"body     {json_text.dumps(told['body']).decode()}")
     else:

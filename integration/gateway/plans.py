@@ -16,7 +16,7 @@ def banded(place: Place, clause: Clause, pairs: Sequence[Pair], targets: Sequenc
     """What shares a band with the query, where the clause leaves or wants it so."""
     if clause.plan not in ("auto", "bands") or place.role != "top":
         return None
-    found = near(pairs, {one.space: (one.bands, one.radius) for one in targets if one.bands and _alike(one, targets)})
+    found = sharing(pairs, targets)
     if found is None and clause.plan == "bands":
         without = next((one for one in targets if one.bands is None), None)
         if without is not None:
@@ -26,6 +26,11 @@ def banded(place: Place, clause: Clause, pairs: Sequence[Pair], targets: Sequenc
             "or take another plan"
         )
     return found
+
+
+def sharing(pairs: Sequence[Pair], targets: Sequence[Target]) -> Body | None:
+    """What shares a band with the query; None where a space has no bands, or not the same ones in all indices."""
+    return near(pairs, {one.space: (one.bands, one.radius) for one in targets if one.bands and _alike(one, targets)})
 
 
 def _alike(one: Target, targets: Sequence[Target]) -> bool:

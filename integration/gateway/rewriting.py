@@ -18,7 +18,7 @@ from integration.search.hits import worked_out
 from integration.search.plan import BEST, Body, found_by
 from integration.search.ranks import Ranks, Record
 from mappings.errors import RequestError
-from mappings.scripts import SMALLEST, distance_script, score_script
+from mappings.scripts import SMALLEST, Pair, distance_script, score_script
 
 Found = Sequence[Record]
 WORDS = "crosshatch:bm25"  # the name of the BM25 side, under which the engine tells its score
@@ -52,14 +52,19 @@ def candidates(tree: Body, one: Side) -> Body:
     if one.clause.query is not None and not one.ranked:
         excluded.append(one.clause.query)
     excluded += _likes([one])
-    inner = {"bool": {"filter": filters or [_ALL], **({"must_not": excluded} if excluded else {})}}
-    script = score_script(one.pairs, weight=1.0, saturation=one.saturation, min_similarity=one.least)
-    query: Body = {"script_score": {"query": inner, "script": script, "min_score": SMALLEST}}
+    query = similar_query(one.pairs, filters, excluded, least=one.least)
     if one.plugin == "knn":
         query = knn.narrowed(query, one.pairs, one.k)
     elif one.plugin == "knn-score":
-        query = knn.hammingbit(one.pairs[0], inner, one.least)
+        query = knn.hammingbit(one.pairs[0], query["script_score"]["query"], one.least)
     return {**_context(tree, one.place.path), **found_by(query, one.k)}
+
+
+def similar_query(pairs: Sequence[Pair], filters: Sequence[Body], excluded: Sequence[Body], *, least: float) -> Body:
+    """What is at least so similar, by similarity alone; all of `filters` hold, and none of `excluded`."""
+    inner = {"bool": {"filter": list(filters) or [_ALL], **({"must_not": list(excluded)} if excluded else {})}}
+    script = score_script(pairs, weight=1.0, saturation=1.0, min_similarity=least)
+    return {"script_score": {"query": inner, "script": script, "min_score": SMALLEST}}
 
 
 def listed(tree: Body, one: Side) -> Body:
@@ -106,7 +111,7 @@ def native(one: Side, found: Found | Ranks = (), name: str | None = None) -> Bod
     if isinstance(found, Ranks):
         return {"bool": {"must": [found.query(words or _NOTHING)], "must_not": _likes([one]), **_said(clause)}}
     should = [words] if words is not None else []
-    similar = _these(found) if one.chosen else _ALL
+    similar = these(found) if one.chosen else _ALL
     should.append({"constant_score": {"filter": similar, "boost": 0}})
     excluded = _likes([one])
     inner = {"bool": {"should": should, "minimum_should_match": 1, **({"must_not": excluded} if excluded else {})}}
@@ -186,10 +191,10 @@ def replaced(tree: Any, path: Path, query: Body) -> Any:
 def _likes(sides: Iterable[Side]) -> list[Body]:
     """The records that hits are like are no hits."""
     likes = [one.clause.like for one in sides if one.clause.like is not None]
-    return [_these([(like.index or "", like.id)]) for like in likes]
+    return [these([(like.index or "", like.id)]) for like in likes]
 
 
-def _these(found: Found) -> Body:
+def these(found: Found) -> Body:
     """Just these documents; the same id may stand in several indices."""
     by_index: dict[str, list[str]] = {}
     for index, record in found:

@@ -276,7 +276,7 @@ class Searching:
 def check_candidates(number: int) -> int:
     """The number. Raises RequestError where it is more than may be looked for."""
     if number > MOST_CANDIDATES:
-        raise RequestError(f"the k of all crosshatch clauses together is {number}; the most is {MOST_CANDIDATES}")
+        raise RequestError(f"the k of all clauses and searches together is {number}; the most is {MOST_CANDIDATES}")
     return number
 
 

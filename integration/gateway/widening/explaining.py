@@ -11,9 +11,11 @@ from integration.gateway.attachments import Attachment, Attachments, check_space
 from integration.gateway.positions import written
 from integration.gateway.trees import Unreadable
 from integration.gateway.widening.decision import Untouched, look
+from integration.gateway.widening.expanding import expanded, expansion
 from integration.gateway.widening.requests import fields_of
 from integration.gateway.widening.reranking import reranked, script_for
 from integration.gateway.widening.rules import rule_for
+from integration.gateway.widening.strings import Unsure
 from integration.queries import QueryCodes, encode_query
 from integration.settings import Settings
 from integration.state import Bundle
@@ -31,8 +33,9 @@ def explain(
     *,
     encode: Encode = encode_query,
 ) -> dict[str, Any]:
-    """The decision on the search body `raw` (JSON) for an index expression, and the body that `rerank` would send.
+    """The decision on the search body `raw` (JSON) for an index expression, and the body that would be sent.
 
+    With `expand`, `adds` holds the request for what is added; its ids stand in the body then, where here are none.
     Raises RequestError for a body that is no JSON object, UnknownIndexError, and what stands in the way of a code.
     """
     try:
@@ -54,10 +57,18 @@ def explain(
     told |= {"words": list(found.texts), "limits": list(found.limits), "place": written(found.path)}
     try:
         check_spaces(reached)
-        script = script_for([one.target for one in reached], codes)
+        targets = [one.target for one in reached]
+        script = script_for(targets, codes)
+        body = reranked(tree, found.path, script)
+        if told["mode"] == "expand":
+            more = expansion(tree, found, fields_of(reached), targets, codes)
+            told["adds"] = {"k": more.k, "min_similarity": more.least, "request": more.request, "reason": None}
+            body = expanded(tree, found, script, more.limits, ())
+    except Unsure as unsure:
+        told["adds"] = {"k": 0, "min_similarity": None, "request": None, "reason": str(unsure)}
     except RequestError as error:
         return {**told, "widened": False, "kind": "settings", "reason": str(error)}
-    return {**told, "encoded_by": by, "body": reranked(tree, found.path, script)}
+    return {**told, "encoded_by": by, "body": body}
 
 
 def _told(index: str, reached: list[Attachment], settings: Settings, why: Untouched | None) -> dict[str, Any]:

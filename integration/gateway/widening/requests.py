@@ -8,22 +8,28 @@ from functools import partial
 from typing import Any
 
 from integration.gateway import bodies
-from integration.gateway.asking import NOT_PASSED, Ask, Told, refused
+from integration.gateway.asking import NOT_PASSED, Ask, Told, refused, shared
+from integration.gateway.asking import search as asked_for
 from integration.gateway.attachments import Attachment, Attachments
 from integration.gateway.calls import Call
 from integration.gateway.exchange import Exchange, Header
 from integration.gateway.failures import TooLarge
 from integration.gateway.querycodes import QueryCodes
+from integration.gateway.searching import check_candidates
 from integration.gateway.trees import Unreadable
 from integration.gateway.turns import in_turns
 from integration.gateway.widening import answers
 from integration.gateway.widening.decision import Untouched, look
+from integration.gateway.widening.expanding import expanded, expansion
 from integration.gateway.widening.lines import searches
-from integration.gateway.widening.reranking import reranked
-from integration.gateway.widening.rules import Rule, rule_for
+from integration.gateway.widening.reranking import reranked, script_for
+from integration.gateway.widening.rules import ANSWERING, Rule, rule_for
 from integration.gateway.widening.scripts import PAUSE, Scripts
 from integration.gateway.widening.shadow import Heard, Search, Shadow
+from integration.gateway.widening.strings import Unsure
 from integration.gateway.widening.words import Fields
+from integration.search.plan import Body
+from integration.search.ranks import Record
 from integration.settings import Settings
 from mappings.errors import CrosshatchError, EngineRefused, RequestError, Unavailable, WorkerUnavailable
 
@@ -75,7 +81,7 @@ class Widening:
         return await self._reranked(exchange, [search], raw, lambda trees: body.encode(trees[0]))
 
     async def _several(self, exchange: Exchange) -> bool:
-        """A multi-search: `rerank` in the lines that a rule wants; all others stay their bytes."""
+        """A multi-search: `rerank` and `expand` in the lines that a rule wants; all others stay their bytes."""
         raw = await exchange.body(bodies.LIMIT)
         lines = bodies.decode_lines(raw, exchange.headers) if raw else None
         if raw is None or lines is None:
@@ -84,7 +90,7 @@ class Widening:
         try:
             for at, call in searches(lines, exchange.call):
                 ruled = await self._ruled(call)
-                if ruled is None or ruled[0].mode != "rerank":
+                if ruled is None or ruled[0].mode not in ANSWERING:
                     continue
                 search = self._search(exchange, call, lines.lines[at].tree(), *ruled)
                 if search is not None:
@@ -150,19 +156,18 @@ class Widening:
         `write` makes the request of the changed bodies; `numbers` are theirs among the answers of a multi-search.
         """
         try:
-            told, why = await self._in_order(exchange, found, write, numbers)
+            told, said = await self._in_order(exchange, found, write, numbers)
             if told is not None:
-                self._count(found, "rerank")
-                mark = (WIDENED, b"rerank")
+                mark = (WIDENED, said.encode())
             else:
                 self._count(found, "degraded")
                 told = await self._sent(exchange, raw)
                 # the search itself is sound: no other fares better, but where only its own limit of time was too short
                 limited = any("timeout" in one.tree or "timeout" in one.call.params for one in found)
-                if why == _REFUSED and not limited and answers.whole(told, numbers):
+                if said == _REFUSED and not limited and answers.whole(told, numbers):
                     until = time.monotonic() + PAUSE
                     self._refused.update({search.rule.pattern: until for search in found})
-                mark = (DEGRADED, why.encode("ascii", "replace"))
+                mark = (DEGRADED, said.encode("ascii", "replace"))
         except TooLarge:  # nothing was answered yet, so it can stream through
             self._count(found, "passed too_large")
             return False
@@ -176,7 +181,7 @@ class Widening:
         write: Callable[[list[Any]], bytes],
         numbers: Sequence[int] | None,
     ) -> tuple[Told | None, str]:
-        """The answer in the other order; or none that is whole, and why."""
+        """The answer in the other order, and what was done; or none that is whole, and why."""
         now = time.monotonic()
         if any(now < self._refused.get(search.rule.pattern, 0.0) for search in found):
             return None, f"{_REFUSED} just now"
@@ -188,9 +193,9 @@ class Widening:
         if not await self._may(unknown, exchange.headers):  # nobody encodes for whom the cluster refuses
             return None, "the cluster does not let the caller search"
         try:
-            scripts = await in_turns([partial(self._scripts.score, one.words.text, one.reached) for one in found])
-            trees = [reranked(one.tree, one.words.path, script) for one, script in zip(found, scripts, strict=True)]
-            asked = write(trees)
+            check_candidates(sum(one.most for one in found))
+            made = await in_turns([partial(self._widened, one) for one in found])
+            asked = write([tree for tree, _ in made])
         except (WorkerUnavailable, RequestError) as error:
             return None, str(error)
         except Unreadable:
@@ -199,7 +204,50 @@ class Widening:
         if not answers.whole(told, numbers) and _LOST in told.body:
             await self._attachments.mend_scripts()  # the cluster lost them, and gets them once again
             told = await self._sent(exchange, asked)
-        return (told, "") if answers.whole(told, numbers) else (None, _REFUSED)
+        if not answers.whole(told, numbers):
+            return None, _REFUSED
+        return told, self._done(found, [added for _, added in made])
+
+    def _done(self, found: Sequence[Search], added: Sequence[int | None]) -> str:
+        """What the header says, and what is counted; `added` is None where a search was only ranked anew."""
+        for search, number in zip(found, added, strict=True):
+            self._count([search], "rerank" if number is None else "expand")
+            if number:
+                self.counts[f"{search.rule.pattern} added"] += number
+        numbers = [number for number in added if number is not None]
+        return f"expand; added={sum(numbers)}" if numbers else "rerank"
+
+    async def _widened(self, one: Search) -> tuple[Body, int | None]:
+        """A search's body in the other order, and how many records were added to what it finds; None: it is no matter.
+
+        Raises WorkerUnavailable and RequestError.
+        """
+        codes = await self._scripts.codes(one.words.text, one.reached)
+        targets = [each.target for each in one.reached]
+        script = script_for(targets, codes)
+        if one.rule.mode == "expand":
+            try:
+                more = expansion(one.tree, one.words, fields_of(one.reached), targets, codes)
+            except Unsure:
+                self._count([one], "expand_unsure")
+            else:
+                found = await self._similar(one, more.request)
+                if found is not None:
+                    return expanded(one.tree, one.words, script, more.limits, found), len(found)
+                self._count([one], "expand_failed")
+        return reranked(one.tree, one.words.path, script), None
+
+    async def _similar(self, one: Search, body: Body) -> list[Record] | None:
+        """The records that may be added, asked as the caller; None where the cluster does not tell all of them."""
+        params = shared(one.call.params, "timed_out,_shards.failed,hits.max_score,hits.hits._i*")
+        if "timeout" in one.call.params:
+            body = {**body, "timeout": one.call.params["timeout"]}
+        told = await asked_for(self._ask, one.call.index, body, params, one.headers)
+        if told.status != 200 and _LOST in told.body:
+            await self._attachments.mend_scripts()
+            told = await asked_for(self._ask, one.call.index, body, params, one.headers)
+        answer = answers.read(told.body, told.headers) if told.status == 200 else None
+        return [(hit.index, hit.id) for hit in answer.hits] if answer is not None and answer.whole else None
 
     async def _may(
         self, places: Iterable[tuple[str | None, Iterable[tuple[str, str]]]], headers: Sequence[Header]

@@ -13,11 +13,13 @@ from integration.gateway.sides import check_same_weights
 from integration.search.plan import Body, Target, pairs_of
 from mappings.code import HashCode
 from mappings.errors import RequestError
-from mappings.scripts import score_script
+from mappings.scripts import Pair, score_script
+
+Codes = Mapping[str, Sequence[tuple[str, HashCode]]]  # (query part, code) by space
 
 
-def script_for(targets: Sequence[Target], codes: Mapping[str, Sequence[tuple[str, HashCode]]]) -> dict[str, Any]:
-    """The score for these indices; `codes` are (query part, code) by space.
+def script_for(targets: Sequence[Target], codes: Codes) -> dict[str, Any]:
+    """The score for these indices.
 
     Raises RequestError where the indices have different numbers, codes have no say, or nothing can be compared.
     """
@@ -28,17 +30,27 @@ def script_for(targets: Sequence[Target], codes: Mapping[str, Sequence[tuple[str
     if weight <= 0:
         raise RequestError("the weight of the codes is 0 in the index's settings")
     check_same_weights(targets, {})
+    return score_script(pairs_for(targets, codes), weight=weight, saturation=saturation)
+
+
+def pairs_for(targets: Sequence[Target], codes: Codes) -> list[Pair]:
+    """What is compared: the codes of each space with what is stored there."""
     spaces = {target.space: target for target in targets}
-    pairs = [pair for space, target in spaces.items() for pair in pairs_of(target, codes[space])]
-    return score_script(pairs, weight=weight, saturation=saturation)
+    return [pair for space, target in spaces.items() for pair in pairs_of(target, codes[space])]
 
 
-def reranked(tree: Body, path: Path, script: Mapping[str, Any]) -> Body:
-    """`tree` with the query at `path` ranked by `script`."""
+def at(tree: Body, path: Path) -> Any:
+    """The query at `path`."""
     query: Any = tree
     for step in path:
         query = query[step]
-    made: Body = replaced(tree, path, {"script_score": {"query": query, "script": dict(script)}})
+    return query
+
+
+def reranked(tree: Body, path: Path, script: Mapping[str, Any], query: Body | None = None) -> Body:
+    """`tree` with the query at `path`, or `query` in its place, ranked by `script`."""
+    wrapped = at(tree, path) if query is None else query
+    made: Body = replaced(tree, path, {"script_score": {"query": wrapped, "script": dict(script)}})
     marks = tree.get("highlight")
     if isinstance(marks, dict) and "highlight_query" not in marks:
         made["highlight"] = {**marks, "highlight_query": tree["query"]}  # as it marked before

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal, Self, cast, get_args
 
-Mode = Literal["off", "shadow", "rerank"]
+Mode = Literal["off", "shadow", "rerank", "expand"]
+ANSWERING = ("rerank", "expand")  # what a reader gets is not the cluster's own answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Rule:
         pattern, _, mode = (part.strip() for part in text.partition("="))
         if not pattern or mode not in get_args(Mode):
             raise ValueError(
-                f"{text!r} is no rule; expected INDEX=MODE, as koha_biblios=rerank; modes: off, shadow, rerank"
+                f"{text!r} is no rule; expected INDEX=MODE, as koha_biblios=rerank; modes: {', '.join(get_args(Mode))}"
             )
         return cls(pattern, cast(Mode, mode))
 

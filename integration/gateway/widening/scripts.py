@@ -8,7 +8,7 @@ from typing import Any
 from encoders.api import Item
 from integration.gateway.attachments import Attachment, check_spaces
 from integration.gateway.querycodes import QueryCodes
-from integration.gateway.widening.reranking import script_for
+from integration.gateway.widening.reranking import Codes, script_for
 from mappings.code import HashCode
 from mappings.errors import WorkerUnavailable
 
@@ -27,6 +27,10 @@ class Scripts:
 
         Raises WorkerUnavailable, and RequestError as `script_for` and `check_spaces`.
         """
+        return script_for([one.target for one in reached], await self.codes(words, reached))
+
+    async def codes(self, words: str, reached: Sequence[Attachment]) -> Codes:
+        """The codes of these words by space. Raises WorkerUnavailable, and RequestError as `check_spaces`."""
         check_spaces(reached)
         item = Item(words)
         codes: dict[str, list[tuple[str, HashCode]]] = {}
@@ -36,7 +40,7 @@ class Scripts:
             if made is None:
                 made = await self._asked(item, one)
             codes[space] = [(part, code) for part, code in made.items() if part == "text"]
-        return script_for([one.target for one in reached], codes)
+        return codes
 
     def knows(self, words: str, reached: Sequence[Attachment]) -> bool:
         """Whether no worker has to be asked for these words in these indices."""

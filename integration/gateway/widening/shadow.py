@@ -45,6 +45,11 @@ class Search:
     words: Words
     reached: Sequence[Attachment]
 
+    @property
+    def most(self) -> int:
+        """How many records may be added to its hits."""
+        return max(one.target.k for one in self.reached) if self.rule.mode == "expand" else 0
+
 
 class Heard:
     """An answer, read along while it passes; no more than `READ` bytes of it."""

@@ -1,12 +1,12 @@
 """What a query string says, taken apart: words, phrases and limits such as `field:value`. Pure.
 
 Both grammars are the engine's own, read strictly: what it might read otherwise than we do raises Unsure, and the string
-is left alone. No string is ever written anew: what is read here decides which words are encoded, and nothing else.
+is left alone. What is read here decides which words are encoded, and what `expand` takes for limits.
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 class Unsure(Exception):
@@ -18,11 +18,16 @@ class Atom:
     """The smallest part: a word or a phrase, in a field where one is named.
 
     `text` is None where it is no plain words: a range, a pattern, an expression. `negated`: it must not be found.
+    In a `query_string` it stands from sign `start` to `end`, with its field where that is its own; `plain`: and nothing
+    around it is negated, not even twice.
     """
 
     text: str | None
     field: str | None = None
     negated: bool = False
+    plain: bool = False
+    start: int = 0
+    end: int = 0
 
     @property
     def limit(self) -> str:
@@ -59,7 +64,7 @@ Token = tuple[str, str]  # kind, text
 def lucene(text: str) -> list[Atom]:
     """The atoms of a `query_string`. Raises Unsure."""
     reader = _Lucene(text)
-    atoms = list(reader.query(None, negated=False, depth=0))
+    atoms = list(reader.query(None, negations=0, depth=0))
     if reader.kind:
         raise Unsure("a parenthesis closes that was not opened")
     return atoms
@@ -99,35 +104,37 @@ class _Lucene:
     def __init__(self, text: str) -> None:
         self._tokens = _tokens(_LUCENE, text)
         self._at = -1
+        self._start = 0  # of the token in hand, in signs
         self.kind, self.said = "", ""
         self._next()
 
-    def query(self, field: str | None, *, negated: bool, depth: int) -> Iterator[Atom]:
+    def query(self, field: str | None, *, negations: int, depth: int) -> Iterator[Atom]:
         """Clauses up to the end or a closing parenthesis, at least one."""
         if depth > _DEPTH:
             raise Unsure(f"more than {_DEPTH} parentheses stand in one another")
         while True:
             if self.kind == "blank":
                 self._next()
-            yield from self._clause(field, negated, depth)
+            yield from self._clause(field, negations, depth)
             self._skip_blank()
             if not self.kind or self.said == ")":
                 return
             if self.said in _JOINS and self.kind in ("word", "sign"):
                 self._next()
 
-    def _clause(self, field: str | None, negated: bool, depth: int) -> Iterator[Atom]:
+    def _clause(self, field: str | None, negations: int, depth: int) -> Iterator[Atom]:
         bare = False
         if self.kind == "sign" and self.said in ("+", "-", "!"):
-            negated ^= self.said != "+"
+            negations += self.said != "+"
             self._next()
             bare = self.kind == "blank"  # `war - peace`: to the engine a word without letters
         elif self.kind == "word" and self.said == "NOT":
-            negated = not negated
+            negations += 1
             self._next()
             self._skip_blank()
         if bare:
             return
+        start = self._start
         if self.kind == "word" and self.said not in (*_JOINS, "NOT") and self._peeked() == ":":
             if _word(self.said) is None or (self.said.endswith("*") and self.said != "*"):
                 raise Unsure("a field is named by a pattern")
@@ -137,17 +144,18 @@ class _Lucene:
             self._skip_blank()
         if self.said == "(" and self.kind == "sign":
             self._next()
-            yield from self.query(field, negated=negated, depth=depth + 1)
+            yield from self.query(field, negations=negations, depth=depth + 1)
             if self.said != ")" or self.kind != "sign":
                 raise Unsure("a parenthesis is not closed")
             self._next()
             self._skip_once("boost")
         else:
             plain = self.kind != "range"
-            yield self._atom(field, negated)
+            atom = self._atom(field, negated=negations % 2 == 1)
             self._skip_once("boost", *(("fuzzy",) if plain else ()))
+            yield replace(atom, plain=negations == 0, start=start, end=self._start)
 
-    def _atom(self, field: str | None, negated: bool) -> Atom:
+    def _atom(self, field: str | None, *, negated: bool) -> Atom:
         kind, said = self.kind, self.said
         if kind not in ("word", "quoted", "range", "pattern") or (kind == "word" and said in (*_JOINS, "NOT")):
             raise Unsure(f"a word was expected where {said!r} stands" if said else "the string ends too soon")
@@ -165,6 +173,7 @@ class _Lucene:
 
     def _next(self) -> None:
         self._at += 1
+        self._start += len(self.said)
         self.kind, self.said = self._tokens[self._at] if self._at < len(self._tokens) else ("", "")
 
     def _skip_once(self, *kinds: str) -> None:

@@ -119,17 +119,17 @@ def _match(body: dict[str, Any], path: Path, fields: Fields) -> Words | None:
 
 
 def _several(body: dict[str, Any], path: Path, fields: Fields) -> Words | None:
-    return _of_text(body.get("query"), path) if fields.takes_any(_names(body)) else None
+    return _of_text(body.get("query"), path) if fields.takes_any(names_of(body)) else None
 
 
 def _query_string(body: dict[str, Any], path: Path, fields: Fields) -> Words | None:
-    return _of_atoms(lucene(_string(body)), path, fields, fields.takes_any(_names(body)))
+    return _of_atoms(lucene(string_of(body)), path, fields, fields.takes_any(names_of(body)))
 
 
 def _simple_query_string(body: dict[str, Any], path: Path, fields: Fields) -> Words | None:
     if body.get("flags", "ALL") not in ("ALL", -1):
         raise Unsure("only some operators of simple_query_string count here")
-    return _of_atoms(simple(_string(body)), path, fields, fields.takes_any(_names(body)))
+    return _of_atoms(simple(string_of(body)), path, fields, fields.takes_any(names_of(body)))
 
 
 _LEAVES = {
@@ -151,14 +151,20 @@ def _of_atoms(atoms: Sequence[Atom], path: Path, fields: Fields, free: bool) -> 
     words: list[str] = []
     limits: list[str] = []
     for one in atoms:
-        if one.text and not one.negated and (fields.takes(one.field) if one.field else free):
+        if one.text and counts(one, fields, free):
             words.append(one.text)
         elif one.text != "":
             limits.append(one.limit)
     return Words(path, (" ".join(words),), tuple(limits)) if words else None
 
 
-def _string(body: dict[str, Any]) -> str:
+def counts(one: Atom, fields: Fields, free: bool) -> bool:
+    """Whether it is a word that is encoded, and no limit. `free`: words without a field are."""
+    return bool(one.text) and not one.negated and (fields.takes(one.field) if one.field else free)
+
+
+def string_of(body: dict[str, Any]) -> str:
+    """The string of a query string. Raises Unsure."""
     said = body.get("query")
     if not isinstance(said, str):
         raise Unsure("the query string is no string")
@@ -167,7 +173,8 @@ def _string(body: dict[str, Any]) -> str:
     return said
 
 
-def _names(body: dict[str, Any]) -> list[str]:
+def names_of(body: dict[str, Any]) -> list[str]:
+    """The fields that a query names for all its words. Raises Unsure."""
     named = body.get("fields", body.get("default_field", []))
     names = [named] if isinstance(named, str) else named
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):

@@ -143,7 +143,7 @@ def test_no_search_asks_for_more_than_was_said(tmp_path: Path) -> None:
     assert gate.most <= 8
     for body, said in (
         (clauses(MOST_CLAUSES + 1, 1), b"101 crosshatch clauses came in one request"),
-        (clauses(5, 10_000), b"the k of all crosshatch clauses together is 50000"),
+        (clauses(5, 10_000), b"the k of all clauses and searches together is 50000"),
     ):
         before = len(gate.encoded)
         status, told = gate.send("/secret-index/_search", body, b"reader")

@@ -73,6 +73,27 @@ def test_people_read_it_too(explain: Callable[..., Result], tmp_path: Path) -> N
     assert lines[4].startswith('body     {"query":{"bool":{"must":[{"script_score":')
 
 
+def test_it_tells_what_would_be_added(explain: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSHATCH_WIDEN", f"{OPAC}=expand")
+    found = told(explain(OPAC, json.dumps(BODY), "--json"))
+    adds = found["adds"]
+    assert (found["mode"], adds["k"], adds["min_similarity"], adds["reason"]) == ("expand", 100, 0.0, None)
+    left = {"query_string": {**LIMITED["query_string"], "query": "(*:* *:*) AND branch:CPL NOT dog"}}
+    inner = adds["request"]["query"]["script_score"]["query"]["bool"]
+    assert inner == {"filter": [{"bool": {**BODY["query"]["bool"], "must": [left]}}], "must_not": [BODY["query"]]}  # type: ignore[index]
+    [wrapped] = found["body"]["query"]["bool"]["must"]
+    own, more = wrapped["script_score"]["query"]["bool"]["should"]
+    assert own == LIMITED
+    assert more == {"constant_score": {"filter": {"bool": {"filter": [{"ids": {"values": []}}, left]}}, "boost": 0}}
+    lines = explain(OPAC, json.dumps(BODY)).stdout.splitlines()
+    said = "adds     up to 100 records that are at least 0 similar, in the place of the empty ids, by {"
+    assert lines[4].startswith(said)
+    unsure = {"query": {"simple_query_string": {"query": "cat -dog", "fields": ["title"]}}}
+    lines = explain(OPAC, json.dumps(unsure)).stdout.splitlines()
+    assert lines[4] == "adds     nothing: what is negated cannot be told from the words"
+    assert told(explain(OPAC, json.dumps(unsure), "--json"))["widened"] is True
+
+
 def test_it_tells_why_not(explain: Callable[..., Result]) -> None:
     sorted_ = explain(OPAC, json.dumps({**BODY, "sort": ["branch"]})).stdout
     assert sorted_.splitlines()[-1] == "passes untouched: it has an order of its own"
