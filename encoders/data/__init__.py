@@ -7,7 +7,17 @@ from typing import cast
 from encoders.data.api import DataSet
 from mappings.errors import RequestError
 
-MODULES = {"wiki": "wiki", "pairs": "pairs"}
+MODULES = {
+    "wiki": "wiki",
+    "mirflickr": "tagged",
+    "nuswide": "tagged",
+    "bookcover": "bookcover",
+    "cifar10": "cifar10",
+    "voc2012": "voc2012",
+    "flickr30k": "captions",
+    "mscoco": "captions",
+    "pairs": "pairs",
+}
 
 
 def named(name: str, folder: Path, *, seed: int = 0) -> DataSet:
@@ -23,4 +33,4 @@ def named(name: str, folder: Path, *, seed: int = 0) -> DataSet:
             f"data set {name} expects its files in {folder}, which is no folder; make it, or name another"
         )
     reader = importlib.import_module(f"encoders.data.{MODULES[name]}")
-    return cast(DataSet, reader.read(folder, seed=seed))
+    return cast(DataSet, reader.read(folder, seed=seed, name=name))

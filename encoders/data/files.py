@@ -24,8 +24,8 @@ def needed(folder: Path, name: str, *alternatives: str) -> Path:
     )
 
 
-def arrays(path: Path) -> dict[str, Array]:
-    """The named arrays of a .mat, .npz or .json file, in the order of axes that its program shows them in.
+def arrays(path: Path, *names: str) -> dict[str, Array]:
+    """The arrays of a .mat, .npz or .json file by name, all or these, with their axes as its program shows them.
 
     Raises DataError where the file is damaged, or of another form.
     """
@@ -33,7 +33,7 @@ def arrays(path: Path) -> dict[str, Array]:
     if path.suffix not in readers:
         raise DataError(f"{path} is no {', '.join(readers)}; convert it to one of these")
     try:
-        found = readers[path.suffix](path)
+        found = readers[path.suffix](path, names)
     except Exception as error:  # on damaged files these readers raise whatever their parsing met
         raise DataError(f"{path} cannot be read as {path.suffix}: {error}; fetch it again") from error
     return {name: array for name, array in found.items() if not name.startswith("__")}
@@ -81,7 +81,7 @@ def rows(path: Path, *, encoding: str = "utf-8") -> list[list[str]]:
     try:
         with path.open(encoding=encoding, newline="") as file:
             return [row for row in csv.reader(file, strict=True) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as CSV in {encoding}: {error}; save it anew") from error
 
 
@@ -93,29 +93,37 @@ def document(path: Path) -> object:
         raise DataError(f"{path} cannot be read as JSON: {error}; fetch it again") from error
 
 
-def _mat(path: Path) -> dict[str, Array]:
+def hdf5(path: Path) -> bool:
+    """Whether a .mat file is one of v7.3."""
     with path.open("rb") as file:
         start = file.read(520)
-    if HDF5 in (start[:8], start[512:520]):
-        return _mat73(path)
+    return HDF5 in (start[:8], start[512:520])
+
+
+def _mat(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
+    if hdf5(path):
+        return _mat73(path, names)
     from scipy.io import loadmat
 
-    return {name: array for name, array in loadmat(path).items() if isinstance(array, np.ndarray)}
+    found = loadmat(path, variable_names=names or None)
+    return {name: array for name, array in found.items() if isinstance(array, np.ndarray)}
 
 
-def _mat73(path: Path) -> dict[str, Array]:
+def _mat73(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
     """MATLAB stores columns first, so HDF5 shows each array with its axes turned round: [n, d] reads as [d, n]."""
     import h5py
 
     with h5py.File(path, "r") as file:
-        return {name: np.asarray(entry).T for name, entry in file.items() if isinstance(entry, h5py.Dataset)}
+        wanted = [name for name, entry in file.items() if isinstance(entry, h5py.Dataset) and name in (names or file)]
+        return {name: np.asarray(file[name]).T for name in wanted}
 
 
-def _npz(path: Path) -> dict[str, Array]:
+def _npz(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
     with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+        return {name: file[name] for name in file.files if not names or name in names}
 
 
-def _json(path: Path) -> dict[str, Array]:
+def _json(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
     """An object of lists, each of one shape."""
-    return {str(name): np.asarray(value) for name, value in dict(json.loads(path.read_text(encoding="utf-8"))).items()}
+    document = dict(json.loads(path.read_text(encoding="utf-8")))
+    return {str(name): np.asarray(value) for name, value in document.items() if not names or name in names}

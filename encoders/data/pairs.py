@@ -25,7 +25,7 @@ PARTS = ("query", "database", "train")
 ASKING, MOST_ASKING = 0.2, 2000  # share of the pairs that ask, and how many at most, where no split is given
 
 
-def read(folder: Path, *, seed: int) -> DataSet:
+def read(folder: Path, *, seed: int, name: str) -> DataSet:
     """Both forms. Without a split of its own a fifth of the pairs asks, and the others are learnt from."""
     path = files.needed(folder, "pairs", *FORMS)
     return _features(path, seed) if path.suffix in (".npz", ".mat") else _raw(path, _entries(path), seed)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from encoders.data import files
 from encoders.data.api import Chosen
 from mappings.errors import DataError
 
@@ -62,6 +63,41 @@ class Pixels(_Lazy):
         return len(self.pixels)
 
     def _read(self, row: int) -> bytes:
-        buffer = io.BytesIO()
-        Image.fromarray(self.pixels[row]).save(buffer, "PNG")
-        return buffer.getvalue()
+        return _png(self.pixels[row])
+
+
+@dataclass(frozen=True, eq=False)
+class MatPixels(_Lazy):
+    """Pictures in a .mat of v7.3, MATLAB's [height, width, 3, n]: tens of gigabytes, of which one is read at a time."""
+
+    path: Path
+    name: str
+    rows: int
+
+    @classmethod
+    def of(cls, path: Path, *names: str) -> "MatPixels | None":
+        """None where the file is of an older form, or holds features under these names."""
+        if not files.hdf5(path):
+            return None
+        import h5py
+
+        with h5py.File(path, "r") as file:
+            found = [(name, file[name].shape) for name in names if name in file]
+        return next((cls(path, name, shape[0]) for name, shape in found if len(shape) == 4 and shape[1] == 3), None)
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def _read(self, row: int) -> bytes:
+        if not 0 <= row < self.rows:
+            raise IndexError(row)
+        import h5py
+
+        with h5py.File(self.path, "r") as file:
+            return _png(np.ascontiguousarray(np.asarray(file[self.name][row]).T.astype(np.uint8)))
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -15,7 +15,7 @@ from encoders.data.published import Sizes, checked, sizes
 PUBLISHED = Sizes(pairs=2866, labels=10, query=693, database=2173, train=2173)
 
 
-def read(folder: Path, *, seed: int) -> DataSet:
+def read(folder: Path, *, seed: int, name: str) -> DataSet:
     """Training pairs first. The split is published: `seed` changes nothing."""
     path = files.needed(folder, "wiki", "wikiData.mat", "wiki.npz")
     found, expected = files.arrays(path), sizes(folder, PUBLISHED)
