@@ -51,6 +51,11 @@ class Head:
             image_threshold=self.image_threshold[order],
         )
 
+    @property
+    def image_width(self) -> int:
+        """Picture features that `align` takes."""
+        return len(self.image_mean)
+
     def align(self, features: Floats) -> Floats:
         """Picture features in the texts' space: [n, width] -> [n, m]. Towers trained together are there already."""
         return features
@@ -88,6 +93,11 @@ class RidgeConseHead(Head):
     ridge: Floats  # [pooled + 1, m], the last row is the intercept
     classes: Floats  # [classes, m], centred, scaled by the weight of ConSE
     temperature: Floats  # [1], divides the logits
+
+    @property
+    def image_width(self) -> int:
+        """Pooled activations, then class logits."""
+        return len(self.ridge) - 1 + len(self.classes)
 
     def align(self, features: Floats) -> Floats:
         """[n, pooled + classes] -> [n, m]"""

@@ -4,8 +4,6 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from encoders.data.api import Floats, Pairs
 from encoders.evaluation.counts import Codes
 from encoders.heads import Head
@@ -38,11 +36,13 @@ class HeadCoder:
     bits: int
 
     def encode_images(self, images: Floats) -> Codes:
-        """[n, d] -> uint8 [n, bits / 8]"""
+        """[n, d] -> uint8 [n, bits / 8]. Raises RequestError where these are other features than its backbone's."""
+        _fits("picture", images, self.head.image_width)
         return pack_signs(self.head.relax_image(self.head.image(images)))
 
     def encode_texts(self, texts: Floats) -> Codes:
-        """[n, e] -> uint8 [n, bits / 8]"""
+        """[n, e] -> uint8 [n, bits / 8]. Raises RequestError where these are other features than its backbone's."""
+        _fits("text", texts, len(self.head.text_mean))
         return pack_signs(self.head.relax_text(self.head.text(texts)))
 
 
@@ -58,23 +58,17 @@ class Coded:
 
 
 def coded(coder: Coder, pairs: Pairs) -> Coded:
-    """Encode both sides. Raises RequestError where the features are not those that the coder was made for."""
+    """Encode both sides. Raises RequestError or DataError where the features are not those of the coder."""
     began = time.perf_counter()
-    images = None if pairs.images is None else _fitting(coder.encode_images, pairs.images, f"{pairs.name}: pictures")
+    images = None if pairs.images is None else coder.encode_images(pairs.images)
     between = time.perf_counter()
-    texts = None if pairs.texts is None else _fitting(coder.encode_texts, pairs.texts, f"{pairs.name}: texts")
+    texts = None if pairs.texts is None else coder.encode_texts(pairs.texts)
     return Coded(coder.bits, images, texts, between - began, time.perf_counter() - between)
 
 
-class _Encode(Protocol):
-    def __call__(self, features: Floats, /) -> Codes: ...
-
-
-def _fitting(encode: _Encode, features: Floats, what: str) -> Codes:
-    try:
-        return np.asarray(encode(features), dtype=np.uint8)
-    except ValueError as error:  # numpy's word for widths that do not fit
+def _fits(side: str, features: Floats, width: int) -> None:
+    if features.shape[1] != width:
         raise RequestError(
-            f"{what} have {features.shape[1]} features, which this encoder was not made for ({error}); "
-            "name a bundle that was trained on these features, or a data set with raw pictures and texts"
-        ) from error
+            f"the data set's {side} features are {features.shape[1]} wide, this bundle's {width}: name an encoder that "
+            "was trained on these features, or a data set with raw pictures and texts"
+        )

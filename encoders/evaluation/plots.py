@@ -37,7 +37,7 @@ def save(figure: Figure, path: Path) -> Path:
 
 def _panels(title: str, encoders: Sequence[Measured], draw: Callable[[Axes, str, Sequence[Measured]], None]) -> Figure:
     names = [name for name in DIRECTIONS if any(name in one.directions for one in encoders)]
-    figure = Figure(figsize=(PANEL[0] * len(names), PANEL[1]))
+    figure = Figure(figsize=(PANEL[0] * len(names), PANEL[1]), layout="constrained")
     figure.suptitle(title)
     for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
         axes.set_title(name.replace("-", " → "))
@@ -74,6 +74,9 @@ def _map_by_bits(axes: Axes, name: str, encoders: Sequence[Measured]) -> None:
         figures = [one.directions[name].figures["map"] for one in same]
         errors = [[f.value - f.low for f in figures], [f.high - f.value for f in figures]]
         axes.errorbar([one.bits for one in same], [f.value for f in figures], errors, marker=".", label=method)
+    bits = sorted({one.bits for one in encoders})
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(bits, map(str, bits))
     axes.axhline(encoders[0].directions[name].figures["map"].chance, linestyle=":", color="gray", label="chance")
 
 

@@ -70,8 +70,9 @@ def measured(
 ) -> dict[str, Direction]:
     """Every direction that the set allows, by name; those in which no query has anything to find are left out.
 
-    `learned` [train, bits / 8] are the codes that a method gave its training pairs: they then are the database of both
-    kinds. Raises RequestError where they are of another number of rows.
+    `learned` [train, bits / 8] are the codes that a method gave its training pairs. They then are the database, and as
+    they stand for both modalities, only the directions across are measured. Raises RequestError where they are of
+    another number of rows.
     """
     if learned is not None and len(learned) != len(dataset.split.train):
         raise RequestError(
@@ -91,7 +92,7 @@ def sides(dataset: DataSet, codes: Coded, name: str, learned: Codes | None = Non
     """What meets in one direction. None where the set lacks a side."""
     asking, answering = DIRECTIONS[name]
     queries, database = getattr(codes, asking), getattr(codes, answering)
-    if queries is None or (database is None and learned is None):
+    if queries is None or (database is None if learned is None else asking == answering):
         return None
     query = _once(dataset, dataset.split.query, asking)
     if learned is not None:

@@ -21,14 +21,13 @@ RIGHT, WRONG, ASKED = "tab:green", "tab:red", "black"
 
 
 def write(folder: Path, dataset: DataSet, codes: Coded) -> list[Path]:
-    """`sheet-<direction>` as PNG and SVG for every direction of which both sides can be shown."""
+    """`sheet-<direction>.png` for every direction of which both sides can be shown."""
     shown = {"images": dataset.pairs.pictures, "texts": dataset.pairs.captions}
     files = []
     for name, (asking, answering) in DIRECTIONS.items():
         meeting = sides(dataset, codes, name)
         if "images" in (asking, answering) and meeting and all(shown[side] is not None for side in (asking, answering)):
-            figure = _sheet(dataset, meeting, name)
-            files += [save(figure, folder / f"sheet-{name}.{kind}") for kind in ("png", "svg")]
+            files.append(save(_sheet(dataset, meeting, name), folder / f"sheet-{name}.png"))
     return files
 
 

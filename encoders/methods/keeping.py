@@ -1,5 +1,6 @@
 """A fitted method as a folder: `model.json` (schema, method, parameters, digest) and its tensors; never pickle.
 
+The codes that it gave its training pairs, where it did, lie beside them: `evaluate --database learned` searches these.
 A method alone encodes features. The bundle that `attach` takes has backbones and calibration beside it.
 """
 
@@ -24,9 +25,20 @@ def save(method: Method, folder: Path) -> None:
         raise RequestError(f"{method.name} has learnt nothing yet; fit it before it is saved")
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: np.ascontiguousarray(array) for name, array in method.learnt.items()}, folder / TENSORS)
+    if method.training_codes is not None:
+        save_file({"codes": np.ascontiguousarray(method.training_codes)}, folder / bundle.LEARNED)
     document: dict[str, object] = {"schema": SCHEMA, "method": method.name, "parameters": method.parameters}
     document["digest"] = bundle.digest(document, folder)
     (folder / bundle.MODEL).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def saved(folder: Path) -> bool:
+    """Whether a method was saved in `folder`, sound or not."""
+    try:
+        document = json.loads((folder / bundle.MODEL).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and document.get("schema") == SCHEMA
 
 
 def load(folder: Path) -> Method:
@@ -47,6 +59,8 @@ def load(folder: Path) -> Method:
     try:
         method = methods.named(document["method"])(**document["parameters"])
         method.learnt = load_file(folder / TENSORS)
+        if (folder / bundle.LEARNED).is_file():
+            method.training_codes = load_file(folder / bundle.LEARNED)["codes"]
     except (KeyError, TypeError, OSError, SafetensorError, CrosshatchError) as error:
         raise BundleError(f"{folder} holds no method of this version: {error}; save it again") from error
     return method

@@ -26,7 +26,7 @@ class Method(ABC):
 
     `losses` is the objective in the course of the fit, where the method iterates; `training_codes` [n, k / 8] are the
     codes that it gave the training pairs, where it gives one to both sides of a pair: some published tables store
-    these as the database. Neither is kept by `save`.
+    these as the database. `save` keeps the codes, not the losses.
     """
 
     name: ClassVar[str]

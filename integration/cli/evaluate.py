@@ -13,7 +13,7 @@ from encoders.evaluation import Stored, Ties
 from integration.cli.door import as_json, errors, print_json
 from integration.settings import load
 
-SHOWN = ("map", "map@50", "precision@10", "recall@10", "hit@10", "ndcg")  # of all that is measured
+SHOWN = ("map", "map@50", "precision@10", "hit@10", "ndcg")  # of all that is measured
 
 
 @click.command()
@@ -52,12 +52,12 @@ def _print(found: Mapping[str, Any]) -> None:
     )
     for rule in ("ties", "database"):
         console.print(f"{rule}: {found['protocol'][rule]}", markup=False)
-    table = Table("encoder", "bits", "direction", "queries / database", *SHOWN)
+    table = Table("encoder", "direction", "queries / database", *SHOWN)
     for one in found["encoders"]:
         for direction, measured in one["directions"].items():
             sizes = f"{measured['queries']} / {measured['database']}"
             shown = (_shown(measured["figures"].get(figure)) for figure in SHOWN)
-            table.add_row(one["reference"], str(one["bits"]), direction, sizes, *shown)
+            table.add_row(one["name"], direction, sizes, *shown)
     console.print(table)
     console.print("value (95 % interval; chance)")
     for row in found["compared"]:

@@ -4,14 +4,18 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from encoders import bundle, catalogue, methods
 from encoders.data import cache, named
-from encoders.evaluation import results, run
+from encoders.data.api import DataSet
+from encoders.evaluation import Stored, results, run
+from encoders.methods import keeping
 from integration.cli import cli
-from mappings.errors import DataError, RequestError
+from mappings.errors import BundleError, DataError, RequestError
 
 COLOURS = ("red", "green", "blue", "yellow", "black", "orange", "purple", "brown", "pink", "gray")
 
@@ -54,12 +58,8 @@ def test_two_bundles_on_raw_pairs(folder: Path, tmp_path: Path) -> None:
     files = run.write(tmp_path / "out", found, dataset, encoders)
     assert sorted(file.name for file in files) == sorted(
         ["evaluation.json", "evaluation.csv", "split.json"]
-        + [
-            f"{stem}.{kind}"
-            for stem in ["precision-recall", "precision-at", "map-by-bits"]
-            + [f"sheet-{name}" for name in ("image-text", "text-image", "image-image")]
-            for kind in ("png", "svg")
-        ]
+        + [f"{stem}.{kind}" for stem in ("precision-recall", "precision-at", "map-by-bits") for kind in ("png", "svg")]
+        + [f"sheet-{name}.png" for name in ("image-text", "text-image", "image-image")]
     )
     assert json.loads((tmp_path / "out/evaluation.json").read_text("utf-8")) == found
     with (tmp_path / "out/evaluation.csv").open(encoding="utf-8", newline="") as file:
@@ -95,12 +95,12 @@ def test_features_are_kept_by_content_and_backbone(
 
 def test_the_command(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROSSHATCH_DATA", str(tmp_path))
-    asked = ["evaluate", "default-64", "--data", "pairs", "--folder", str(folder), "--out", str(tmp_path / "out")]
+    asked = ["evaluate", "default-64", "--data", "pairs", "--folder", str(folder)]
     printed = CliRunner().invoke(cli, asked)
     assert printed.exit_code == 0, printed.exception
     assert "pairs: 6 queries, 14 in the database, 14 to learn from; relevant: shares a label" in printed.stdout
     assert "ties: average: tied items in random order" in printed.stdout
-    done = CliRunner().invoke(cli, [*asked, "--json"])
+    done = CliRunner().invoke(cli, [*asked, "--json", "--out", str(tmp_path / "out")])
     found = json.loads(done.stdout)
     assert found == json.loads((tmp_path / "out/evaluation.json").read_text("utf-8"))
     assert found["encoders"][0]["directions"]["text-text"]["figures"]["map"]["value"] == 1
@@ -127,3 +127,61 @@ def test_a_picture_that_is_none_is_named(folder: Path, tmp_path: Path) -> None:
         (tmp_path / f"{number}.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"pairs: picture 0 cannot be decoded: .+; restore it"):
         run.run(["default-64"], named("pairs", tmp_path), data=tmp_path, device="cpu", ties="average", stored="encoded")
+
+
+@pytest.fixture
+def features(tmp_path: Path) -> Path:
+    """Sixty pairs of three classes: both sides lie near their class's own corner."""
+    rng, classes = np.random.default_rng(0), np.arange(60) % 3
+    content = {"images": np.eye(3, 6)[classes] + rng.normal(0, 0.2, (60, 6)), "labels": classes + 1}
+    content["texts"] = np.eye(3, 5)[classes] + rng.normal(0, 0.2, (60, 5))
+    np.savez(tmp_path / "pairs.npz", **content)
+    return tmp_path
+
+
+def measured_with(method: str, dataset: DataSet, folder: Path, *, stored: Stored) -> run.Encoded:
+    fitted = methods.named(method)(16)
+    keeping.save(fitted.fit(*dataset.train.features(), dataset.train.labels), folder)
+    [found] = run.run([str(folder)], dataset, data=folder, device="cpu", ties="average", stored=stored)
+    return found
+
+
+def test_a_saved_method_on_features(features: Path) -> None:
+    dataset = named("pairs", features)
+    found = measured_with("cmfh", dataset, features / "cmfh", stored="encoded").measured
+    assert (found.name, found.method, found.bits, found.rates.backbones) == ("cmfh-16", "cmfh", 16, False)
+    for direction in found.directions.values():
+        assert direction.figures["map"].value > 2 * direction.figures["map"].chance
+    learned = measured_with("cmfh", dataset, features / "cmfh", stored="learned").measured
+    assert list(learned.directions) == ["image-text", "text-image"]
+    assert learned.directions["image-text"].database == len(dataset.train)
+    with pytest.raises(RequestError, match="keeps no codes of its training pairs; cca learns none"):
+        measured_with("cca", dataset, features / "cca", stored="learned")
+
+
+def test_encoders_and_sets_must_fit(folder: Path, features: Path, tmp_path: Path) -> None:
+    measured_with("cca", named("pairs", features), features / "cca", stored="encoded")
+
+    def refused(reference: str, dataset: DataSet) -> str:
+        with pytest.raises((RequestError, DataError)) as caught:
+            run.run([reference], dataset, data=tmp_path, device="cpu", ties="average", stored="encoded")
+        return str(caught.value)
+
+    assert refused(str(features / "cca"), named("pairs", folder)) == (
+        "pairs has no features of its pictures; a method on features needs both sides"
+    )
+    assert "the data set's picture features are 6 wide, this bundle's 2280: name an encoder" in refused(
+        "default-64", named("pairs", features)
+    )
+
+
+def test_bundles_keep_training_codes(tmp_path: Path) -> None:
+    shipped = bundle.read(catalogue.SHIPPED / "default-64")
+    codes = np.arange(80, dtype=np.uint8).reshape(10, 8)
+    made = bundle.write(tmp_path / "own", shipped.model, shipped.tensors(), training_codes=codes)
+    np.testing.assert_array_equal(made.training_codes(), codes)
+    assert made.tensors().keys() == shipped.tensors().keys()
+    assert made.card.digest != shipped.card.digest
+    (tmp_path / "own" / bundle.LEARNED).write_bytes(b"damaged")
+    with pytest.raises(BundleError, match="was changed after it was made"):
+        bundle.read(tmp_path / "own")
