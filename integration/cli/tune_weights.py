@@ -43,7 +43,7 @@ def _shown(topics: Sequence[Topic]) -> Iterator[Topic]:
 
 
 def _print_table(done: Tuning) -> None:
-    table = Table("", "nDCG@10", "w", "c", *PARTS, title=f"{done.index}, space {done.space}: {done.queries} queries")
+    table = Table("", "nDCG@10", "w", "c", *PARTS, title=f"{done.index}: {done.queries} queries")
     for name, mean, numbers in (("before", done.before, done.now), ("after", done.after, done.fitted)):
         shown = (numbers.weight, numbers.saturation, *numbers.parts)
         table.add_row(name, f"{mean:.4f}", *(f"{number:g}" for number in shown))

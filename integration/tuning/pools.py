@@ -74,7 +74,9 @@ def _lists(searcher: Searcher, request: SearchRequest, target: Target, codes: Co
     single = [replace(request, weight=1.0, on=(stored,)) for stored in _compared(target, codes)]
     worded = [replace(request, weight=0.0, k=1)] if request.text is not None else []
     for one in (*worded, *single):
-        answer = answered(searcher.cluster, plan(one, target, codes))
+        searched = plan(one, target, codes)
+        bare = {**searched.fused, "script_fields": {}, "_source": False}
+        answer = answered(searcher.cluster, replace(searched, fused=bare))
         yield [hit["_id"] for hit in answer["hits"]["hits"]]
 
 
