@@ -8,7 +8,7 @@ BIN := .venv/bin
 # uv brings its own certificates; a network that inspects TLS puts its own into the system's store.
 UV := UV_SYSTEM_CERTS=1 $(BIN)/uv
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format bench bench-gateway bench-search faults transparency bundle readme lock clean
+.PHONY: help setup demo test test-fast lint format bench bench-gateway bench-search baseline-tables faults transparency bundle readme lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -53,6 +53,9 @@ bench-gateway: setup ## what the gateway costs: added latency, processor time, t
 SIZE ?= 1000000
 bench-search: setup ## every way to search, side by side at 10,000, 100,000 and SIZE=1000000 records (an hour; a second run less)
 	@$(BIN)/python -m tests.bench.search --size $(SIZE)
+
+baseline-tables: setup ## the published hashing methods on labelled sets, five seeds each (an hour; it goes on where it stopped)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.baselines
 
 faults: setup ## kill, wipe, fill up and cut off every part while records are encoded; nothing may be harmed (30 minutes)
 	@$(BIN)/python -m tests.faults

@@ -21,6 +21,7 @@ METHODS = {
     "scm-seq": "scm.ScmSequential",
     "stmh": "stmh.Stmh",
     "seph-km": "seph.Seph",
+    "ucch": "ucch.Ucch",
 }
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from scipy.linalg import cho_factor, cho_solve
 
 from encoders.methods.method import Flags, Learnt, Method, linear
 from encoders.training.itq import Doubles
@@ -36,10 +37,12 @@ class Cmfh(Method):
     def _learn(self, images: Doubles, texts: Doubles, labels: Flags) -> Learnt:
         sides = images - images.mean(axis=0), texts - texts.mean(axis=0)
         shares = self.share, 1 - self.share
+        grams = [side.T @ side + self.penalty / self.projecting * np.eye(side.shape[1]) for side in sides]
+        factors = [cho_factor(gram) for gram in grams]  # these stay: only the latent codes move
         latent = np.random.default_rng(self.seed).standard_normal((len(images), self.bits))
         for _ in range(self.iterations):
             loadings = [solved(latent, side, self.penalty / share) for side, share in zip(sides, shares, strict=True)]
-            projections = [solved(side, latent, self.penalty / self.projecting) for side in sides]
+            projections = [cho_solve(factor, side.T @ latent) for factor, side in zip(factors, sides, strict=True)]
             latent = self._latent(sides, shares, loadings, projections)
             self.losses.append(self.objective(sides, latent, loadings, projections))
             if len(self.losses) > 1 and self.losses[-2] - self.losses[-1] < self.tolerance * self.losses[-2]:

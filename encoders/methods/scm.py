@@ -53,17 +53,22 @@ class ScmSequential(Method):
     def _learn(self, images: Doubles, texts: Doubles, labels: Flags) -> Learnt:
         x, y, weighted, unit = correlated(images, texts, labels)
         white_x, white_y = whitening(x, penalty=self.penalty), whitening(y, penalty=self.penalty)
-        left, residue = self.bits * weighted, Residue(unit, self.bits)
-        projections = []
+        x, y, left, residue = (
+            x @ white_x,
+            y @ white_y,
+            self.bits * white_x.T @ weighted @ white_y,
+            Residue(unit, self.bits),
+        )
+        directions = []
         for _ in range(self.bits):
-            a, b = strongest(white_x.T @ left @ white_y)
-            first, second = white_x @ a, white_y @ b
-            signs = np.where(x @ first > 0, 1.0, -1.0), np.where(y @ second > 0, 1.0, -1.0)
-            left = left - np.outer(x.T @ signs[0], signs[1] @ y)
+            a, b = strongest(left)
+            signs = np.where(x @ a > 0, 1.0, -1.0), np.where(y @ b > 0, 1.0, -1.0)
+            left -= np.outer(signs[0] @ x, signs[1] @ y)
             residue.take(*signs)
-            projections.append((first, second))
+            directions.append((a, b))
         self.losses = residue.losses
-        return linear(images, texts, *(np.stack(columns, axis=1) for columns in zip(*projections, strict=True)))
+        first, second = (np.stack(columns, axis=1) for columns in zip(*directions, strict=True))
+        return linear(images, texts, white_x @ first, white_y @ second)
 
 
 class Residue:
