@@ -45,9 +45,9 @@ def section(name: str, table: Document) -> Iterator[str]:
         f"## {name}",
         "",
         f"{table['query']} queries, {table['database']} stored pairs, {table['train']} training pairs. MAP over the "
-        "whole ranking, tied items in a random order and averaged exactly; relevant is what shares a label. A query",
-        f"with no relevant item counts 0. Chance is {figure(table['chance'])}. Each cell is the mean of five seeds, ± their "
-        "standard deviation where it is not 0; the split is the published one.",
+        "whole ranking, tied items in a random order and averaged exactly; relevant is what shares a label. A query "
+        f"with no relevant item counts 0. Chance is {figure(table['chance'])}. Each cell is the mean of five seeds, ± "
+        "their standard deviation where it is not 0; the split is the published one.",
         "",
     )
     for database, told in DATABASES.items():
