@@ -11,6 +11,7 @@ from typing import Any
 from mappings.code import HashCode
 from mappings.errors import CodeLengthError
 from mappings.fields import field_name
+from mappings.weighted import WeightedCode
 
 SCORE = "crosshatch-score-1"
 DISTANCE = "crosshatch-distance-1"
@@ -46,7 +47,7 @@ def _source(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One query code and the stored part it is compared with.
+    """One query code and the stored part it is compared with; a code with weights is compared by them.
 
     `table[d]` is the similarity in [0, 1] at distance d: bits + 1 values. Raises CodeLengthError for another number.
     """
@@ -74,7 +75,15 @@ class Pair:
             "code": list(packed),
             **({"words": [int.from_bytes(word, signed=True) for word in whole]} if whole else {}),
             "table": list(self.table),
+            **({"bit_weights": self.code.param()} if isinstance(self.code, WeightedCode) else {}),
         }
+
+    def most_similar(self, distance: float) -> float:
+        """The highest similarity of codes at least so far apart: `distance` from 0 to bits, weighted or not."""
+        below = int(distance)
+        beyond = self.table[below + 1 :]
+        here = self.table[below]
+        return max(here + (distance - below) * (beyond[0] - here), *beyond) if beyond else here
 
 
 def score_script(

@@ -1,5 +1,6 @@
 """The stored scripts on a real engine: what they measure is what `HashCode.distance` measures."""
 
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from integration.search.scripts import ensure_scripts
 from mappings.code import SUPPORTED_BITS, HashCode
 from mappings.fields import StoredCodes, image_value, space_mapping
 from mappings.scripts import SMALLEST, Pair, distance_script, score_script, scripts
+from mappings.weighted import WeightedCode
 
 MakeIndex = Callable[..., str]
 Best = tuple[float, int, str, int | None]  # similarity, distance, part, picture
@@ -59,19 +61,46 @@ def slow_best(stored: StoredCodes, pairs: Sequence[Pair]) -> Best | None:
         else:
             code = getattr(stored, pair.part)
             values = [(None, code)] if code else []
-        near = sorted((pair.code.distance(code), number or 0, number) for number, code in values)
+        near = sorted((apart(pair.code, code), number or 0, n) for n, (number, code) in enumerate(values))
         if near:
-            distance, _, number = near[0]
-            found.append((pair.table[distance], distance, pair.part, number))
+            weight, _, n = near[0]
+            number, code = values[n]
+            distance = HashCode(code.bits, pair.code.packed).distance(code)
+            found.append((slow_similarity(pair, weight), distance, pair.part, number))
     return max(found, key=lambda best: best[0]) if found else None
+
+
+def apart(query: HashCode, code: HashCode) -> int:
+    """The sum of the weights of the bits that differ, their number where the query has no weights."""
+    weights = query.weights if isinstance(query, WeightedCode) else bytes([1] * query.bits)
+    bits = (f"{int.from_bytes(packed):0{query.bits}b}" for packed in (query.packed, code.packed))
+    return sum(weight for weight, one, other in zip(weights, *bits, strict=True) if one != other)
+
+
+def slow_similarity(pair: Pair, weight: int) -> float:
+    """The table's value at a whole number of bits, and evenly between two."""
+    distance: float = weight
+    if isinstance(pair.code, WeightedCode):
+        distance = min(max(pair.code.floor + pair.code.unit * weight, 0), pair.code.bits)
+    below = math.floor(distance)
+    if distance == below:
+        return pair.table[below]
+    return pair.table[below] + (distance - below) * (pair.table[below + 1] - pair.table[below])
+
+
+def weighted_code(bits: int, rng: random.Random) -> WeightedCode:
+    return WeightedCode(bits, rng.randbytes(bits // 8), bytes([15, *rng.choices(range(16), k=bits - 1)]))
 
 
 def falling_table(bits: int, rng: random.Random) -> tuple[float, ...]:
     return tuple(sorted((rng.random() for _ in range(bits + 1)), reverse=True))
 
 
+@pytest.mark.parametrize("make", [random_code, weighted_code])
 @pytest.mark.parametrize("bits", SUPPORTED_BITS)
-def test_engine_and_python_measure_the_same(cluster: Cluster, index: MakeIndex, bits: int) -> None:
+def test_engine_and_python_measure_the_same(
+    cluster: Cluster, index: MakeIndex, bits: int, make: Callable[[int, random.Random], HashCode]
+) -> None:
     rng = random.Random(bits)
     name = index({"mappings": {"dynamic": "strict", "properties": {"title": {"type": "text"}}}})
     cluster.request("PUT", f"/{name}/_mapping", body=space_mapping("s"))
@@ -84,8 +113,7 @@ def test_engine_and_python_measure_the_same(cluster: Cluster, index: MakeIndex, 
         stored[f"r{number}"] = StoredCodes(text, tuple(pictures), record)
     fill(cluster, name, {record: codes.members() for record, codes in stored.items()})
     pairs = [
-        Pair("s", part, random_code(bits, rng), falling_table(bits, rng))
-        for part in ("text", "image", "record", "image")
+        Pair("s", part, make(bits, rng), falling_table(bits, rng)) for part in ("text", "image", "record", "image")
     ]
     answers = asked(
         cluster, name, score_script(pairs, weight=1, saturation=8), distance_script(pairs)["params"]["pairs"]
@@ -116,6 +144,69 @@ def test_hexadecimal_and_no_table_give_the_share_of_equal_bits(cluster: Cluster,
         distance = query.distance(codes[int(record)])
         assert best["distance"] == distance
         assert score == pytest.approx(1 - distance / bits)
+
+
+@pytest.mark.parametrize("bits", SUPPORTED_BITS)
+def test_weights_go_with_every_form_of_a_code(cluster: Cluster, index: MakeIndex, bits: int) -> None:
+    """Hexadecimal, bytes, bytes and words; without a table the weighted share of equal bits."""
+    rng = random.Random(bits)
+    name = index({"mappings": space_mapping("s")})
+    query = weighted_code(bits, rng)
+    codes = [query.bare, *(random_code(bits, rng) for _ in range(8))]
+    fill(cluster, name, {str(n): {"text": code.base64()} for n, code in enumerate(codes)})
+    full = Pair("s", "text", query, tuple(1 - d / bits for d in range(bits + 1))).param()
+    bare = {name: full[name] for name in ("field", "code", "bit_weights")}
+    for pair in ({**bare, "code": query.hex()}, bare, full):
+        script = {"id": "crosshatch-score-1", "params": {"pairs": [pair], "weight": 1}}
+        for record, (score, best) in asked(cluster, name, script, [pair]).items():
+            expected = 1 - (query.floor + query.unit * apart(query, codes[int(record)])) / bits
+            assert score == pytest.approx(expected, abs=1e-6)
+            assert best["distance"] == query.bare.distance(codes[int(record)])
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        {},
+        [1] * 16,
+        "1",
+        {"planes": []},
+        {"planes": 7},
+        {"planes": [7]},
+        {"planes": [[1, 1]]},
+        {"planes": [[]]},
+        {"planes": [[1]] * 17},
+    ],
+    ids=str,
+)
+def test_weights_that_do_not_fit_the_code_count_as_no_code(cluster: Cluster, index: MakeIndex, weights: Any) -> None:
+    name = index({"mappings": space_mapping("s")})
+    fill(cluster, name, {"1": {"text": HashCode(16, b"ab").base64()}})
+    pairs = [{"field": "crosshatch.s.text", "code": [1, 2], "bit_weights": weights}]
+    script = {"id": "crosshatch-score-1", "params": {"pairs": pairs, "weight": 1}}
+    assert asked(cluster, name, script, pairs) == {"1": (0.0, None)}
+
+
+@pytest.mark.parametrize(
+    "numbers", [{}, {"unit": -9}, {"floor": -1e9}, {"unit": 1e300}, {"unit": 1e999}, {"floor": 1e999}]
+)
+@pytest.mark.parametrize("table", [None, [-1.0] * 17, [9.0] * 17])
+def test_weighted_scores_stay_between_0_and_1(
+    cluster: Cluster, index: MakeIndex, numbers: dict[str, float], table: list[float] | None
+) -> None:
+    """1e999 is infinite once it is read, and 0 of infinity is no number."""
+    name = index({"mappings": space_mapping("s")})
+    fill(cluster, name, {str(n): {"text": HashCode(16, code).base64()} for n, code in enumerate((b"ab", b"\0\0"))})
+    pair = {"field": "crosshatch.s.text", "code": [0, 0], "bit_weights": {"planes": [[-1]], **numbers}}
+    pair |= {"table": table} if table else {}
+    body = msgspec.json.encode({"query": {"script_score": {
+        "query": {"bool": {"filter": [{"match_all": {}}]}},
+        "script": {"id": "crosshatch-score-1", "params": {"pairs": [pair], "weight": 1}},
+    }}})  # fmt: skip
+    body = body.replace(b"null", b"1e999")  # how infinity is written here
+    scores = [hit["_score"] for hit in cluster.request("POST", f"/{name}/_search", body=body)["hits"]["hits"]]
+    assert len(scores) == 2
+    assert all(0 <= score <= 1 for score in scores)
 
 
 def test_what_is_no_code_counts_as_none(cluster: Cluster, index: MakeIndex) -> None:
