@@ -68,3 +68,7 @@ class Encoder(Protocol):
     def encode(self, items: Sequence[Item]) -> list[Codes]:
         """One result an item, in order. Never raises for an item's content: a bad picture lands in `problems`."""
         ...
+
+    def encode_query(self, item: Item) -> Codes:
+        """The same codes of one item, but for `record`, with the weights of their bits (`mappings.weighted`)."""
+        ...

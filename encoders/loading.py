@@ -15,6 +15,7 @@ from encoders.towers import Floats, PictureTower, TextTower
 from encoders.weights import Weights, located
 from mappings.code import HashCode, codes_of, pack_signs
 from mappings.errors import BundleError, RecordError
+from mappings.weighted import WeightedCode
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,15 @@ class HashEncoder:
             return None if vector is None else next(codes)
 
         return [Codes(code(r.text), tuple(map(code, r.image)), code(r.record), r.problems) for r in relaxed]
+
+    def encode_query(self, item: Item) -> Codes:
+        """The codes of one item with the weights of their bits; no `record`, which queries do not ask for."""
+        [relaxed] = self.encode_floats([item])
+        text, *image = (
+            None if vector is None else WeightedCode.from_floats(vector.tolist())
+            for vector in (relaxed.text, *relaxed.image)
+        )
+        return Codes(text, tuple(image), problems=relaxed.problems)
 
     def encode_floats(self, items: Sequence[Item]) -> list[Relaxed]:
         """The same before the sign: for evaluation, and for queries that keep their floats."""

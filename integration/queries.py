@@ -17,6 +17,7 @@ from integration.settings import Settings
 from integration.state import Bundle
 from mappings.code import HashCode
 from mappings.errors import BrokerUnavailable, BundleError, RecordError, RequestError, WorkerUnavailable
+from mappings.weighted import WeightedCode
 
 ANSWER = 10.0  # seconds: a worker may be in the middle of a batch
 PING = 0.5
@@ -24,7 +25,10 @@ PING = 0.5
 
 @dataclass(frozen=True, slots=True)
 class QueryCodes:
-    """The codes of a query by part, `text` and `image`; `by` says who encoded it: `worker` or `process`."""
+    """The codes of a query by part, `text` and `image`, with weights where their encoder gives some (WeightedCode).
+
+    `by` says who encoded it: `worker` or `process`.
+    """
 
     codes: Mapping[str, HashCode]
     by: str
@@ -48,21 +52,34 @@ def encode_query(item: Item, bundle: Bundle, settings: Settings, broker_url: str
 
 
 def _read(answer: Mapping[str, Any], by: str) -> QueryCodes:
-    if answer["problem"]:
-        raise RequestError(f"the query's picture cannot be used: {answer['problem']}")
-    codes = {part: HashCode.from_base64(value) for part, value in answer["codes"].items()}
+    codes = codes_of(answer)
     if not codes:
         raise RequestError("the query holds neither words nor a picture; give --text, --image or --like")
     return QueryCodes(codes, by)
 
 
+def codes_of(answer: Mapping[str, Any]) -> dict[str, HashCode]:
+    """The codes by part that `answer_of` wrote. Raises RequestError for a picture that cannot be read.
+
+    A worker of an older release answers without weights.
+    """
+    if answer["problem"]:
+        raise RequestError(f"the query's picture cannot be used: {answer['problem']}")
+    weights = answer.get("weights", {})
+    codes = {part: HashCode.from_base64(value) for part, value in answer["codes"].items()}
+    return {
+        part: WeightedCode.weighing(code, weights[part]) if part in weights else code for part, code in codes.items()
+    }
+
+
 def answer_of(codes: Codes) -> dict[str, Any]:
-    """What a worker answers: base64 codes by part, and the first picture's problem if it has one."""
+    """What a worker answers: base64 codes and weights by part, and the first picture's problem if it has one."""
     problem: RecordError | None = next(iter(codes.problems.values()), None)
     image = next((code for code in codes.image if code), None)
     found = {"text": codes.text, "image": image}
     return {
         "codes": {part: code.base64() for part, code in found.items() if code},
+        "weights": {part: code.weights_base64() for part, code in found.items() if isinstance(code, WeightedCode)},
         "problem": str(problem) if problem else None,
     }
 
@@ -98,4 +115,4 @@ def _in_process(item: Item, bundle: Bundle, settings: Settings) -> dict[str, Any
             f"encoder {bundle.reference} has digest {encoder.card.digest[:12]} here, but the index was attached with "
             f"{bundle.digest[:12]}; codes of two encoders cannot be compared: install the release that attached it"
         )
-    return answer_of(encoder.encode([item])[0])
+    return answer_of(encoder.encode_query(item))

@@ -5,7 +5,7 @@ Distances for Binary Embeddings, PAMI 2014). With v the query's projections, the
 |v_i| over the bits that differ, which orders them as the inner product of v with the bits as +1 and -1 does.
 
 Weights are integers from 0 to 15, so that bit k of all weights together is a mask, a plane: the sum is that of
-2^k * popcount(differing & plane_k), which the engine counts nearly as fast as the bare bits.
+2^k * popcount(differing & plane_k), which the engine counts faster than it could read weights one by one.
 """
 
 import base64

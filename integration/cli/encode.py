@@ -11,6 +11,7 @@ from integration.search.pictures import read_picture
 from integration.settings import load
 from integration.state import Bundle
 from mappings.errors import RequestError
+from mappings.weighted import WeightedCode
 
 
 @click.command()
@@ -29,6 +30,7 @@ def encode(text: str | None, image: str | None, encoder: str | None, as_json: bo
     bundle = Bundle(reference, card.name, card.bits, card.digest)
     [code] = encode_query(item, bundle, settings, known_broker(settings)).codes.values()
     if as_json:
-        print_json({"bits": code.bits, "space": card.space, "base64": code.base64(), "hex": code.hex()})
+        weights = {"bit_weights": code.param()} if isinstance(code, WeightedCode) else {}
+        print_json({"bits": code.bits, "space": card.space, "base64": code.base64(), "hex": code.hex(), **weights})
     else:
         click.echo(code.hex())

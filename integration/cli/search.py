@@ -15,6 +15,7 @@ from integration.search.hits import Hit, SearchResult, explained
 from integration.search.pictures import read_picture
 from integration.search.request import Fusion, Plan, SearchRequest
 from integration.search.run import Searcher
+from integration.search.scoring import Scoring
 from integration.settings import Settings
 from mappings.errors import RequestError, Unavailable
 
@@ -45,6 +46,13 @@ from mappings.errors import RequestError, Unavailable
     default="auto",
     show_default=True,
     help="How words and codes are brought together: rrf by rank, else by score.",
+)
+@click.option(
+    "--scoring",
+    type=click.Choice(get_args(Scoring)),
+    default="symmetric",
+    show_default=True,
+    help="How the bits of the query's code count: each the same, or by how sure the encoder is of it.",
 )
 @click.option("--explain", is_flag=True, help="Tell how each score came about.")
 @click.option(

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from encoders.api import PARTS
 from integration.gateway.positions import NAME, Place, find
 from integration.search.request import MAX_TEXT, WINDOW, Fusion
+from integration.search.scoring import Scoring
 from mappings.errors import RequestError
 
 Part = Literal["text", "image", "record"]
@@ -62,6 +63,7 @@ class Clause(_Strict):
     min_similarity: Portion | None = None
     k: Annotated[int, Field(ge=1, le=WINDOW)] | None = None
     plan: str = "auto"
+    scoring: str = "symmetric"
     fusion: str = "auto"
     boost: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     name: str | None = Field(None, alias="_name")
@@ -74,7 +76,7 @@ class Clause(_Strict):
             raise ValueError("text is empty; expected at least one word")
         if unknown := sorted(self.part_weights.keys() - set(PARTS)):
             raise ValueError(f"no part {unknown[0]!r} to give a weight; there are: {', '.join(PARTS)}")
-        for key, known in (("plan", PLANS), ("fusion", get_args(Fusion))):
+        for key, known in (("plan", PLANS), ("scoring", get_args(Scoring)), ("fusion", get_args(Fusion))):
             if getattr(self, key) not in known:
                 raise ValueError(f"no {key} {getattr(self, key)!r}; there are: {', '.join(known)}")
         return self

@@ -16,9 +16,10 @@ from redis import Redis
 
 from encoders.api import Item
 from integration import jobs
+from integration.queries import codes_of
 from integration.state import Bundle
 from mappings.code import HashCode
-from mappings.errors import RequestError, WorkerUnavailable
+from mappings.errors import WorkerUnavailable
 
 KEPT = 10_000  # codes in memory, some hundred bytes each
 ASKING = 8  # workers asked at once
@@ -38,7 +39,7 @@ class QueryCodes:
         self._threads = ThreadPoolExecutor(ASKING, "query-codes")
 
     def remembered(self, item: Item, bundle: Bundle) -> Codes | None:
-        """The codes by part, if this process knows them."""
+        """The codes by part, with weights where their encoder gives some, if this process knows them."""
         key = _key(item, bundle)
         codes = self._known.get(key)
         if codes is not None:
@@ -78,9 +79,7 @@ class QueryCodes:
     async def _asked(self, key: bytes, item: Item, bundle: Bundle) -> Codes:
         loop = asyncio.get_running_loop()
         answer = await loop.run_in_executor(self._threads, self._ask, item, bundle, self._timeout)
-        if answer["problem"]:
-            raise RequestError(f"the query's picture cannot be used: {answer['problem']}")
-        codes = {part: HashCode.from_base64(value) for part, value in answer["codes"].items()}
+        codes = codes_of(answer)
         self._known[key] = codes
         if len(self._known) > self._most:
             self._known.popitem(last=False)

@@ -11,6 +11,7 @@ from integration.gateway.trees import Unreadable
 from integration.gateway.uploads import Uploads
 from integration.pictures import read_base64
 from integration.search.request import Fusion, SearchRequest
+from integration.search.scoring import Scoring
 from integration.settings import Settings
 from mappings.errors import RecordError, RequestError
 
@@ -81,11 +82,12 @@ class Searched(_Page):
     image: Picture | None = None
     like: str | None = None
     fusion: Fusion = "auto"
+    scoring: Scoring = "symmetric"
 
     def request(self, settings: Settings, uploads: Uploads) -> SearchRequest:
         """As the rest of the project asks. Raises RequestError."""
         picture = self.image.read(settings, uploads) if self.image else None
-        return self._wanted(text=self.text, image=picture, like=self.like, fusion=self.fusion)
+        return self._wanted(text=self.text, image=picture, like=self.like, scoring=self.scoring, fusion=self.fusion)
 
 
 class Similar(_Page):

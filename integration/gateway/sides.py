@@ -11,6 +11,7 @@ from integration.search.abilities import Abilities
 from integration.search.plan import Body, Target, pairs_of
 from integration.search.planner import BARE
 from integration.search.ranks import check_length
+from integration.search.scoring import scored
 from mappings.code import HashCode
 from mappings.errors import RequestError
 from mappings.fields import PARTS
@@ -62,7 +63,8 @@ def side(
     given = clause.part_weights
     try:
         check_same_weights(targets, given, clause.on or PARTS)
-        pairs = [pair for space, one in spaces.items() for pair in pairs_of(one, codes[space], clause.on, given)]
+        own = {space: scored(codes[space], clause.scoring) for space in spaces}
+        pairs = [pair for space, one in spaces.items() for pair in pairs_of(one, own[space], clause.on, given)]
     except RequestError as error:
         raise RequestError(f"[{place}] {error}") from error
 

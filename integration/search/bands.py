@@ -31,6 +31,7 @@ from mappings import bands
 from mappings.code import HashCode
 from mappings.errors import RequestError
 from mappings.scripts import SMALLEST, Pair, score_script
+from mappings.weighted import WeightedCode
 
 TERMS = 20_000  # of one query; the engine takes 65,536, and reading the whole index is faster long before
 PAGE = 100  # the last hit that the two lists are asked for
@@ -105,8 +106,21 @@ def _narrowed(body: Body, found: Body) -> Body:
 
 def unseen(pairs: Sequence[Pair], banding: bands.Banding, radius: int) -> float:
     """The highest similarity that a record may have which shares no band within `radius`; -1 where there is none."""
-    beyond = banding.proven(radius) + 1
-    return max((max(pair.table[beyond:], default=-1.0) for pair in pairs), default=-1.0)
+    if radius >= banding.width:
+        return -1.0
+    return max((pair.most_similar(_beyond(pair.code, banding, radius)) for pair in pairs), default=-1.0)
+
+
+def _beyond(code: HashCode, banding: bands.Banding, radius: int) -> float:
+    """The smallest distance of a code that shares no band: in each, more than `radius` bits differ.
+
+    Where bits have weights, these are the lightest of their band.
+    """
+    if not isinstance(code, WeightedCode):
+        return banding.proven(radius) + 1
+    each = [code.weights[bit] for bit in banding.order]
+    lightest = (sorted(each[at : at + banding.width])[: radius + 1] for at in range(0, len(each), banding.width))
+    return min(code.floor + code.unit * sum(map(sum, lightest)), code.bits)
 
 
 def merged(lists: Lists, answers: Sequence[Mapping[str, Any]]) -> Body:

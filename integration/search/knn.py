@@ -34,6 +34,7 @@ from mappings.code import HashCode, check_bits
 from mappings.errors import RequestError
 from mappings.fields import PARTS, StoredCodes, field_name
 from mappings.scripts import Pair
+from mappings.weighted import WeightedCode
 
 ENGINES = ("lucene", "faiss")
 # both can be given only when an index is made. A derived source would take the vectors out of `_source` and write all
@@ -111,12 +112,17 @@ def check_able(name: str, targets: Sequence[Target], able: Abilities) -> None:
 
 
 def check_comparable(pairs: Sequence[Pair]) -> None:
-    """Pass where `knn_score` can compare these: one code with one value of a document. Raises RequestError."""
+    """Pass where `knn_score` can compare these: one unweighted code with one value a document. Raises RequestError."""
     if len(pairs) > 1 or pairs[0].part == "image":
         raise RequestError(
             "the plan knn-score compares one code with one of the parts text and record; this query compares "
             f"{', '.join(f'a code with {pair.part}' for pair in pairs)}: give `on` text or record and one text or "
             "picture, or take another plan"
+        )
+    if isinstance(pairs[0].code, WeightedCode):
+        raise RequestError(
+            "the plan knn-score finds candidates by the number of bits that differ; asymmetric scoring weighs them: "
+            "leave scoring symmetric, or take another plan"
         )
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from integration.search.bands import TERMS, bands_plan, missing, unseen
 from integration.search.plan import Body, SearchPlan, Target, least_similar, pairs_of, plan
 from integration.search.request import SearchRequest
@@ -32,7 +34,8 @@ class Round:
         if len(hits) < self.plan.similar["size"]:
             return False
         weight = self.plan.weight if self.plan.candidates is None else 1.0
-        return not hits or bool(hits[-1]["_score"] > weight * self.unseen)
+        # the engine rounds scores to single precision, so a tie may look like more
+        return not hits or bool(hits[-1]["_score"] > np.float32(weight * self.unseen))
 
 
 def rounds(

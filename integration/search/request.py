@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from encoders.api import PARTS
+from integration.search.scoring import Scoring
 from mappings.errors import RequestError
 
 Plan = Literal["auto", "exact", "bands", "bands-exact", "knn", "knn-score"]
@@ -21,9 +22,9 @@ class SearchRequest:
     `filters` are pairs of field and value; all must hold. Pages count from 1. `weight` (w, 0 = words only, 1 = codes
     only), `k` and `min_similarity` are the index's own where None. `on` names the stored parts that are compared; empty
     means all. `part_weights` are what the similarity of a stored part is multiplied by, the index's own where a part is
-    left out. `count`: all hits are counted, else those beyond 10,000 may not be. `fusion`: words and codes are brought
-    together by their scores (`exact`), or by their ranks in two lists (`rrf`). Raises RequestError for anything that is
-    out of range.
+    left out. `scoring` says how the bits of a text's or a picture's code count. `count`: all hits are counted, else
+    those beyond 10,000 may not be. `fusion`: words and codes are brought together by their scores (`exact`), or by
+    their ranks in two lists (`rrf`). Raises RequestError for anything that is out of range.
     """
 
     text: str | None = None
@@ -38,6 +39,7 @@ class SearchRequest:
     on: tuple[str, ...] = ()
     part_weights: Mapping[str, float] = field(default_factory=dict)
     plan: Plan = "auto"
+    scoring: Scoring = "symmetric"
     count: bool = True
     fusion: Fusion = "auto"
 
@@ -48,9 +50,9 @@ class SearchRequest:
         check_part_weights(self.part_weights)
         if wrong := [part for part in self.on if part not in PARTS]:
             raise RequestError(f"no part {wrong[0]!r} to compare with; there are: {', '.join(PARTS)}")
-        for name, known in (("plan", get_args(Plan)), ("fusion", get_args(Fusion))):
-            if getattr(self, name) not in known:
-                raise RequestError(f"no {name} {getattr(self, name)!r}; there are: {', '.join(known)}")
+        for name, known in (("plan", Plan), ("scoring", Scoring), ("fusion", Fusion)):
+            if getattr(self, name) not in get_args(known):
+                raise RequestError(f"no {name} {getattr(self, name)!r}; there are: {', '.join(get_args(known))}")
         if self.fusion == "rrf" and self.text is None:
             raise RequestError("fusion rrf merges what words find with what codes find; give a text, or leave it out")
 

@@ -20,6 +20,7 @@ from integration.search.plan import SearchPlan, Target
 from integration.search.planner import BARE, asks_for_abilities, choose, counts
 from integration.search.proving import Round, rounds
 from integration.search.request import SearchRequest
+from integration.search.scoring import scored
 from integration.settings import Settings
 from mappings.code import HashCode
 from mappings.errors import BundleError, CodeLengthError, EngineRefused, RequestError
@@ -124,7 +125,7 @@ class Searcher:
             by = answer.by
         if request.like is not None:
             codes += _codes_of_record(self._reader, known, index, request.like)
-        return codes, by
+        return scored(codes, request.scoring), by
 
 
 def search(

@@ -11,6 +11,7 @@ from encoders.heads import RidgeConseHead, head
 from encoders.loading import HashEncoder, load
 from mappings.code import HashCode
 from mappings.errors import BundleError, SettingsError
+from mappings.weighted import WeightedCode
 
 CAT = "a cat sleeping on a red sofa"
 
@@ -38,6 +39,18 @@ def test_bits_are_packed_as_the_signs_of_the_floats(encoder: HashEncoder, drawin
     assert codes.text == HashCode.from_signs(floats.text.tolist())
     assert codes.image == (HashCode.from_signs(floats.image[0].tolist()),)
     assert codes.record == HashCode.from_signs(floats.record.tolist())
+
+
+def test_a_query_keeps_the_sizes_of_its_floats(encoder: HashEncoder, drawings: list[bytes]) -> None:
+    item = Item(CAT, (drawings[0], b"no picture"))
+    (codes,), (floats,), query = encoder.encode([item]), encoder.encode_floats([item]), encoder.encode_query(item)
+    assert isinstance(query.text, WeightedCode)
+    assert isinstance(query.image[0], WeightedCode)
+    assert (query.text.bare, query.image[0].bare, query.image[1]) == (codes.text, *codes.image)
+    assert list(query.problems) == list(codes.problems) == [1]
+    assert floats.text is not None
+    sizes = np.abs(floats.text)
+    assert list(query.text.weights) == [round(15 * float(size / sizes.max())) for size in sizes]
 
 
 @pytest.mark.parametrize("text", [None, "", " \n\t", "\u200b\u200e", "\x00"])

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from encoders.heads import RidgeConseHead, unit
 from encoders.training.calibration import farther, tables
 from encoders.training.duplicates import difference_hash, groups
-from encoders.training.evaluation import hits
+from encoders.training.evaluation import Task, apart_weighted, hits
 from encoders.training.features import Collection
 from encoders.training.itq import itq, principal, random_rotation
 from encoders.training.ridge import ridge
 from encoders.training.sources import Sample, plain
+from mappings.weighted import WeightedCode
 
 
 def test_ridge_by_hand() -> None:
@@ -98,6 +100,27 @@ def test_calibration_tables_never_rise() -> None:
         assert len(table) == 17
         assert all(before >= after for before, after in pairwise(table))
         assert table[-1] == 0
+
+
+def test_weighted_distances_are_those_of_the_code_that_searches_get() -> None:
+    """A head that leaves vectors of length 1 as they are; own captions are no hits."""
+    rng = np.random.default_rng(0)
+    captions = unit(rng.standard_normal((5, 16)).astype(np.float32))
+    none, zero = np.zeros(16, dtype=np.float32), np.zeros((0, 0), dtype=np.float32)
+    made = RidgeConseHead(none, none, np.eye(16, dtype=np.float32), none, none, zero, zero, np.ones(1, np.float32))
+    samples = tuple(Sample("s", str(n), Path(), "", "", "") for n in range(5))
+    collection = Collection(samples, zero, captions, captions, captions, np.arange(5))
+    asking = np.array([3, 1])
+    task = Task("s", "caption", "caption", np.eye(5, dtype=bool)[asking], "pair", asking, np.arange(5), True)
+    for row, query in zip(apart_weighted(task, made, collection), asking, strict=True):
+        code = WeightedCode.from_floats(captions[query].tolist())
+        assert isinstance(code, WeightedCode)
+        for other, found in enumerate(row):
+            differ = [
+                w for w, a, b in zip(code.weights, captions[query], captions[other], strict=True) if (a > 0) != (b > 0)
+            ]
+            expected = np.inf if other == query else code.floor + code.unit * sum(differ)
+            assert found == pytest.approx(expected)
 
 
 def test_hits_share_out_ties() -> None:

@@ -14,7 +14,8 @@ from integration import jobs, queries
 from integration.settings import Settings
 from integration.state import Bundle
 from mappings.code import HashCode
-from mappings.errors import BrokerUnavailable, RecordError, RequestError
+from mappings.errors import BrokerUnavailable, CodeLengthError, RecordError, RequestError
+from mappings.weighted import WeightedCode
 
 BUNDLE = Bundle("b-16", "b-16", 16, "ab" * 32)
 ONE, TWO = HashCode(16, b"ab"), HashCode(16, b"cd")
@@ -75,6 +76,27 @@ def test_a_worker_encodes(monkeypatch: pytest.MonkeyPatch, here: list[Item]) -> 
     assert app.sent == [{"reference": "b-16", "digest": "ab" * 32, "text": "whale", "pictures": [picture]}]
 
 
+def test_weights_come_along(monkeypatch: pytest.MonkeyPatch, here: list[Item]) -> None:
+    sure = WeightedCode(16, ONE.packed, bytes([15, 3] * 8))
+    _, found = asked(monkeypatch, queries.answer_of(Codes(text=sure, image=(None, TWO))))
+    assert found.codes == {"text": sure, "image": TWO}
+
+
+def test_a_worker_of_an_older_release_answers_without_weights(
+    monkeypatch: pytest.MonkeyPatch, here: list[Item]
+) -> None:
+    _, found = asked(monkeypatch, {"codes": {"text": ONE.base64()}, "problem": None})
+    assert found.codes == {"text": ONE}
+
+
+@pytest.mark.parametrize("weights", ["AAA=", "", "?", WeightedCode(32, b"abcd", bytes([15] * 32)).weights_base64()])
+def test_weights_that_do_not_fit_the_code_are_told(
+    monkeypatch: pytest.MonkeyPatch, here: list[Item], weights: str
+) -> None:
+    with pytest.raises(CodeLengthError, match="weights"):
+        asked(monkeypatch, {"codes": {"text": ONE.base64()}, "weights": {"text": weights}, "problem": None})
+
+
 @pytest.mark.parametrize(
     "answer", [ValueError("the task failed"), NoAnswer("late"), OperationalError("gone"), NoRedis("gone")], ids=repr
 )
@@ -116,8 +138,8 @@ def test_this_process_loads_its_encoder_once(monkeypatch: pytest.MonkeyPatch) ->
     class Loaded:
         card = BundleCard("b-16", 16, "ab" * 32, ("text",), {}, "b-16")
 
-        def encode(self, items: Any) -> list[Codes]:
-            return [Codes(text=TWO) for _ in items]
+        def encode_query(self, _: Item) -> Codes:
+            return Codes(text=TWO)
 
     def load(reference: str, **_: Any) -> Loaded:
         loaded.append(reference)

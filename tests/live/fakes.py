@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from encoders.api import BundleCard, Codes, Item
 from mappings.code import HashCode
 from mappings.errors import RecordError
+from mappings.weighted import WeightedCode
 
 BITS = 128
 CARD = BundleCard("fake-128", BITS, "fa4e" * 16, ("text", "image", "record"), {}, "fake-128")
@@ -26,6 +27,12 @@ class FakeEncoder:
         self.encoded += items
         return [self._codes(item) for item in items]
 
+    def encode_query(self, item: Item) -> Codes:
+        """The codes of one item; a bit weighs what a byte of the code says."""
+        [codes] = self.encode([item])
+        image = tuple(code and weighted(code) for code in codes.image)
+        return Codes(codes.text and weighted(codes.text), image, problems=codes.problems)
+
     def _codes(self, item: Item) -> Codes:
         image = tuple(None if data.startswith(b"broken") else code_of(data) for data in item.pictures)
         broken = {n: RecordError("picture-unreadable", "broken") for n, code in enumerate(image) if code is None}
@@ -37,6 +44,11 @@ class FakeEncoder:
 def code_of(content: bytes) -> HashCode:
     """The code of a content."""
     return HashCode(BITS, hashlib.sha256(content).digest()[: BITS // 8])
+
+
+def weighted(code: HashCode) -> WeightedCode:
+    """The code with weights that follow from it."""
+    return WeightedCode(code.bits, code.packed, bytes([15]) + bytes(byte % 16 for byte in code.packed * 8)[1:])
 
 
 class NoWatch:

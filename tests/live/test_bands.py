@@ -20,6 +20,7 @@ from integration.search.scripts import ensure_scripts
 from mappings import bands
 from mappings.code import HashCode
 from mappings.fields import StoredCodes, space_mapping
+from mappings.weighted import WeightedCode
 
 BITS, WIDTH = 64, 8
 CUT = bands.Banding(BITS, WIDTH, tuple(random.Random(1).sample(range(BITS), BITS)))
@@ -166,8 +167,11 @@ def test_the_terms_change_nothing_that_a_catalogue_asks(
     assert cluster.request("POST", f"/{bare}/_count", body=known)["count"]
 
 
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("seed", range(8))
-def test_rounds_end_with_the_exact_plans_answer(cluster: Cluster, stored: dict[str, StoredCodes], seed: int) -> None:
+def test_rounds_end_with_the_exact_plans_answer(
+    cluster: Cluster, stored: dict[str, StoredCodes], seed: int, weighted: bool
+) -> None:
     rng = random.Random(seed)
     text = rng.choice((None, "cat", "red sea"))
     request = SearchRequest(
@@ -177,7 +181,10 @@ def test_rounds_end_with_the_exact_plans_answer(cluster: Cluster, stored: dict[s
         fusion=rng.choice(("exact", "rrf")) if text else "auto",
     )  # fmt: skip
     restricted = clauses(request.filters, {"language": {"type": "keyword"}})
-    asked = (request, TARGET, [("text", query(stored, rng))], restricted)
+    code = query(stored, rng)
+    if weighted:
+        code = WeightedCode(BITS, code.packed, bytes([15, *rng.choices(range(3, 16), k=BITS - 1)]))
+    asked = (request, TARGET, [("text", code)], restricted)
     by_rounds, answer = proven(cluster, rounds(*asked))
     exact = in_ranks(cluster, plan(*asked))
     assert by_rounds.name == "bands-exact"

@@ -1,6 +1,5 @@
 """The stored scripts on a real engine: what they measure is what `HashCode.distance` measures."""
 
-import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from mappings.code import SUPPORTED_BITS, HashCode
 from mappings.fields import StoredCodes, image_value, space_mapping
 from mappings.scripts import SMALLEST, Pair, distance_script, score_script, scripts
 from mappings.weighted import WeightedCode
+from tests.live.distances import apart, bits_apart, similarity
 
 MakeIndex = Callable[..., str]
 Best = tuple[float, int, str, int | None]  # similarity, distance, part, picture
@@ -65,27 +65,9 @@ def slow_best(stored: StoredCodes, pairs: Sequence[Pair]) -> Best | None:
         if near:
             weight, _, n = near[0]
             number, code = values[n]
-            distance = HashCode(code.bits, pair.code.packed).distance(code)
-            found.append((slow_similarity(pair, weight), distance, pair.part, number))
+            near_by = similarity(pair.table, pair.code, weight)
+            found.append((near_by, bits_apart(pair.code, code), pair.part, number))
     return max(found, key=lambda best: best[0]) if found else None
-
-
-def apart(query: HashCode, code: HashCode) -> int:
-    """The sum of the weights of the bits that differ, their number where the query has no weights."""
-    weights = query.weights if isinstance(query, WeightedCode) else bytes([1] * query.bits)
-    bits = (f"{int.from_bytes(packed):0{query.bits}b}" for packed in (query.packed, code.packed))
-    return sum(weight for weight, one, other in zip(weights, *bits, strict=True) if one != other)
-
-
-def slow_similarity(pair: Pair, weight: int) -> float:
-    """The table's value at a whole number of bits, and evenly between two."""
-    distance: float = weight
-    if isinstance(pair.code, WeightedCode):
-        distance = min(max(pair.code.floor + pair.code.unit * weight, 0), pair.code.bits)
-    below = math.floor(distance)
-    if distance == below:
-        return pair.table[below]
-    return pair.table[below] + (distance - below) * (pair.table[below + 1] - pair.table[below])
 
 
 def weighted_code(bits: int, rng: random.Random) -> WeightedCode:
@@ -161,7 +143,7 @@ def test_weights_go_with_every_form_of_a_code(cluster: Cluster, index: MakeIndex
         for record, (score, best) in asked(cluster, name, script, [pair]).items():
             expected = 1 - (query.floor + query.unit * apart(query, codes[int(record)])) / bits
             assert score == pytest.approx(expected, abs=1e-6)
-            assert best["distance"] == query.bare.distance(codes[int(record)])
+            assert best["distance"] == bits_apart(query, codes[int(record)])
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,9 @@ from mappings.code import HashCode
 from mappings.errors import BundleError, EngineRefused, NotAttachedError, RequestError, UnknownIndexError
 from mappings.fields import StoredCodes, space_mapping
 from mappings.profile import TargetProfile
+from tests.live.distances import apart, bits_apart
+from tests.live.distances import similarity as similar
+from tests.live.fakes import weighted
 
 BITS = 48
 RECORDS = 300
@@ -66,7 +69,8 @@ class Catalogue:
 def query_codes(item: Item, *_: object) -> QueryCodes:
     """The query's codes come from its content, so that the slow search can make them again."""
     content = {"text": item.text, "image": item.pictures[0].decode() if item.pictures else None}
-    return QueryCodes({part: random_code(random.Random(said)) for part, said in content.items() if said}, "worker")
+    codes = {part: weighted(random_code(random.Random(said))) for part, said in content.items() if said}
+    return QueryCodes(codes, "worker")
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +122,8 @@ def similarity(catalogue: Catalogue, record: str, request: SearchRequest) -> tup
     """(similarity, distance, part, picture) of the best pair: the first at a tie."""
     item = Item(request.text, (request.image,) if request.image else ())
     queries = list(query_codes(item).codes.items())
+    if request.scoring == "symmetric":
+        queries = [(part, HashCode(code.bits, code.packed)) for part, code in queries]
     if request.like:
         own = catalogue.codes[request.like]
         queries += [("text", own.text)] * bool(own.text) + [("record", own.record)] * bool(own.record)
@@ -127,10 +133,12 @@ def similarity(catalogue: Catalogue, record: str, request: SearchRequest) -> tup
         for other in request.on or PARTS:
             one = getattr(stored, other)
             values = one if other == "image" else [(None, one)] if one else []
-            near = sorted((code.distance(value), number or 0, number) for number, value in values)
+            near = sorted((apart(code, value), number or 0, n) for n, (number, value) in enumerate(values))
             weight = request.part_weights.get(other, 1.0)
             if near and weight > 0:
-                found.append((weight * catalogue.card.table(part, other)[near[0][0]], near[0][0], other, near[0][2]))
+                number, value = values[near[0][2]]
+                table = [weight * listed for listed in catalogue.card.table(part, other)]
+                found.append((similar(table, code, near[0][0]), bits_apart(code, value), other, number))
     return max(found, key=lambda best: best[0]) if found else None
 
 
@@ -177,6 +185,7 @@ def random_request(rng: random.Random, catalogue: Catalogue) -> SearchRequest:
         on=rng.choice(((), (), ("image",), ("record", "text"))),
         size=rng.choice((1, 7, 50, 300)),
         part_weights=rng.choice(({}, {}, {"image": 0.5}, {"text": 0.25, "record": 0.9}, {"record": 0.0})),
+        scoring="symmetric" if kind == "like" or rng.random() < 0.5 else "asymmetric",
     )
 
 

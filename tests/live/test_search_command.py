@@ -71,6 +71,12 @@ def test_explain_adds_up_to_the_score(search: Callable[..., Result]) -> None:
         assert hit["explain"]["words"] + hit["explain"]["codes"] == pytest.approx(hit["score"], rel=1e-6)
 
 
+def test_stored_codes_have_no_weights(search: Callable[..., Result]) -> None:
+    result = search("--like", "7", "--scoring", "asymmetric", "--json")
+    assert isinstance(result.exception, RequestError)
+    assert "no weights; leave scoring symmetric" in str(result.exception)
+
+
 def test_parts_by_comma_or_by_repetition(search: Callable[..., Result]) -> None:
     once = printed(search("--like", "7", "--on", "text,image", "--json"))["hits"]
     assert printed(search("--like", "7", "--on", "text", "--on", "image", "--json"))["hits"] == once

@@ -17,7 +17,7 @@ from integration.writer import Key
 from mappings.errors import EngineUnavailable, HeldBack, NotAttachedError, UnknownIndexError
 from mappings.profile import TargetProfile
 from tests.integration.fakes import FakeCluster
-from tests.live.fakes import CARD, FakeEncoder, code_of
+from tests.live.fakes import CARD, FakeEncoder, code_of, weighted
 from tests.workers.test_watch import FakeRedis
 
 BUNDLE = Bundle(CARD.reference, CARD.name, CARD.bits, CARD.digest)
@@ -121,6 +121,10 @@ def test_a_query_is_encoded_by_part(tasks: ModuleType, monkeypatch: pytest.Monke
     answer = tasks.encode_query.run("fake-128", CARD.digest, "whale", pictures)
     assert answer == {
         "codes": {"text": code_of(b"whale").base64(), "image": code_of(b"a picture").base64()},
+        "weights": {
+            "text": weighted(code_of(b"whale")).weights_base64(),
+            "image": weighted(code_of(b"a picture")).weights_base64(),
+        },
         "problem": "broken",
     }
-    assert tasks.encode_query.run("fake-128", CARD.digest, None, []) == {"codes": {}, "problem": None}
+    assert tasks.encode_query.run("fake-128", CARD.digest, None, []) == {"codes": {}, "weights": {}, "problem": None}

@@ -11,6 +11,7 @@ from integration.gateway.positions import Path
 from integration.gateway.rewriting import replaced
 from integration.gateway.sides import check_same_weights
 from integration.search.plan import Body, Target, pairs_of
+from integration.search.scoring import scored
 from mappings.code import HashCode
 from mappings.errors import RequestError
 from mappings.scripts import Pair, score_script
@@ -36,7 +37,7 @@ def script_for(targets: Sequence[Target], codes: Codes) -> dict[str, Any]:
 def pairs_for(targets: Sequence[Target], codes: Codes) -> list[Pair]:
     """What is compared: the codes of each space with what is stored there."""
     spaces = {target.space: target for target in targets}
-    return [pair for space, target in spaces.items() for pair in pairs_of(target, codes[space])]
+    return [pair for space, target in spaces.items() for pair in pairs_of(target, scored(codes[space], "symmetric"))]
 
 
 def at(tree: Body, path: Path) -> Any:

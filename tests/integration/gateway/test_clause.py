@@ -21,11 +21,13 @@ def test_every_key_is_read() -> None:
             "code": {"space": "s", "base64": "AA=="}, "on": ["text", "record"],
             "part_weights": {"image": 0.5, "text": 1}, "query": {"match_all": {}},
             "weight": 1, "saturation": 2.5, "min_similarity": 0.5, "k": 10_000, "plan": "exact", "fusion": "auto",
+            "scoring": "asymmetric",
             "boost": 2, "_name": "mine",
         }
     )  # fmt: skip
     assert (clause.like.index, clause.like.id, clause.on, clause.k) == ("a", "1", ("text", "record"), 10_000)
     assert clause.part_weights == {"image": 0.5, "text": 1}
+    assert (clause.plan, clause.scoring, clause.fusion) == ("exact", "asymmetric", "auto")
     assert (clause.weight, clause.saturation, clause.boost, clause.name) == (1, 2.5, 2, "mine")
 
 
@@ -51,6 +53,8 @@ def test_every_key_is_read() -> None:
             {"text": "a", "plan": "ivf"},
             "[query.crosshatch] no plan 'ivf'; there are: auto, exact, bands, knn, knn-score",
         ),
+        ({"text": "a", "scoring": 1}, "[query.crosshatch] scoring: Input should be a valid string"),
+        ({"text": "a", "scoring": "float"}, "[query.crosshatch] no scoring 'float'; there are: symmetric, asymmetric"),
         ({"text": "a", "fusion": "sum"}, "[query.crosshatch] no fusion 'sum'; there are: auto, exact, rrf"),
         (
             {"text": "a", "fusion": "rrf"},

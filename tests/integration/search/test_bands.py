@@ -1,17 +1,22 @@
 """The bands plan: which records its requests look at, and how two lists become one."""
 
+import random
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from integration.search.bands import bands_plan, merged, near, unseen
 from integration.search.plan import Lists, Target, pairs_of, plan
 from integration.search.planner import choose
+from integration.search.proving import Round
 from integration.search.request import SearchRequest
 from mappings.bands import Banding
 from mappings.code import HashCode
 from mappings.errors import RequestError
+from mappings.scripts import Pair
+from mappings.weighted import WeightedCode
 
 TABLE = tuple(1 - d / 16 for d in range(17))
 CUT = Banding(16, 8)
@@ -96,6 +101,43 @@ def test_what_shares_no_band_is_no_more_similar_than_this() -> None:
     assert unseen(pairs_of(TARGET, [TEXT]), CUT, 8) == -1.0
     weights = {"text": 0.25, "image": 0.5}
     assert unseen(pairs_of(TARGET, [TEXT], part_weights=weights), CUT, 1) == 0.5 * TABLE[4]
+
+
+def test_weighted_bits_are_unseen_where_the_lightest_of_each_band_differ() -> None:
+    """Bands of the bits 0 to 7 and 8 to 15; within no bit off, one bit of each differs: those that weigh 1 and 2."""
+    code = WeightedCode(16, CODE.packed, bytes([9, 1, *[15] * 6, *[15] * 7, 2]))
+    pairs = pairs_of(TARGET, [("text", code)])
+    assert unseen(pairs, CUT, 0) == pytest.approx(1 - (code.floor + code.unit * (1 + 2)) / 16)
+    assert unseen(pairs, CUT, 1) == pytest.approx(1 - (code.floor + code.unit * (1 + 9 + 2 + 15)) / 16)
+    assert unseen(pairs, CUT, 8) == -1.0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_code_without_a_band_in_common_is_more_similar_than_unseen(seed: int) -> None:
+    """Against every code of 16 bits, with bands that leave four bits out."""
+    rng = random.Random(seed)
+    cut = Banding(16, 6, tuple(rng.sample(range(16), 12)))
+    query: HashCode = HashCode(16, rng.randbytes(2))
+    weights, unit, floor = np.ones(16), 1.0, 0.0
+    if seed % 2:
+        query = sure = WeightedCode(16, query.packed, bytes([15, *rng.choices(range(16), k=15)]))
+        weights, unit, floor = np.array(list(sure.weights)), sure.unit, sure.floor
+    pair = Pair("s", "text", query, tuple(sorted((rng.random() for _ in TABLE), reverse=True)))
+    radius = rng.randrange(4)
+    differ = np.unpackbits(np.arange(1 << 16, dtype=">u2").view(np.uint8).reshape(-1, 2), axis=1)
+    apart = [differ[:, cut.order[at : at + 6]].sum(axis=1) > radius for at in (0, 6)]
+    weighed = floor + unit * (differ @ weights)[apart[0] & apart[1]]
+    assert unseen([pair], cut, radius) == pytest.approx(np.interp(weighed, range(17), pair.table).max())
+
+
+def test_a_tie_with_what_is_unseen_proves_nothing() -> None:
+    """The engine tells scores in single precision, in which 0.8 is a little more."""
+    request = SearchRequest(image=b"-", size=1, k=1, weight=1.0)
+    single = float(np.float32(0.8))
+    assert single > 0.8
+    told = {"hits": {"hits": [{"_score": single}]}}
+    assert not Round(plan(request, TARGET, [TEXT]), unseen=0.8, least=0.0).proves(told)
+    assert Round(plan(request, TARGET, [TEXT]), unseen=0.79, least=0.0).proves(told)
 
 
 def test_a_space_without_bands_is_told() -> None:

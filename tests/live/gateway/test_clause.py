@@ -13,7 +13,7 @@ import pytest
 import urllib3
 
 from encoders import catalogue as bundles
-from encoders.api import BundleCard, Item
+from encoders.api import BundleCard, Codes, Item
 from integration.engine.client import Cluster
 from integration.gateway import calls, cbor
 from integration.gateway.attachments import Attachments
@@ -22,6 +22,7 @@ from integration.gateway.exchange import Header
 from integration.gateway.querycodes import QueryCodes
 from integration.gateway.searching import Searching, Told
 from integration.queries import QueryCodes as Encoded
+from integration.queries import answer_of
 from integration.search.plan import words_query
 from integration.search.request import SearchRequest
 from integration.search.run import Searcher
@@ -30,6 +31,7 @@ from mappings.code import HashCode
 from mappings.errors import WorkerUnavailable
 from mappings.fields import StoredCodes
 from tests.live.coded import coded_index
+from tests.live.fakes import weighted
 
 NAME = "test-clause"
 WORDS = ("cat", "dog", "red", "house", "sea", "old", "tree", "song")
@@ -46,7 +48,8 @@ def encoded(item: Item, *_: object) -> dict[str, Any]:
     if item.text == "nobody answers":
         raise WorkerUnavailable("no worker answers")
     found = {"text": item.text, "image": item.pictures[0].decode() if item.pictures else None}
-    return {"codes": {part: code_of(said).base64() for part, said in found.items() if said}, "problem": None}
+    codes = {part: weighted(code_of(said)) for part, said in found.items() if said}
+    return answer_of(Codes(codes.get("text"), tuple(codes[part] for part in codes if part == "image")))
 
 
 @dataclass
@@ -147,17 +150,17 @@ def clause(**more: Any) -> dict[str, Any]:
     return {"crosshatch": {"text": "cat sea", **more}}
 
 
-@pytest.mark.parametrize("weights", [{}, {"image": 0.5}])
+@pytest.mark.parametrize("more", [{}, {"part_weights": {"image": 0.5}}, {"scoring": "asymmetric"}])
 def test_a_clause_finds_what_the_tested_search_finds(
-    gateway: Gateway, cluster: Cluster, settings: Settings, weights: dict[str, float]
+    gateway: Gateway, cluster: Cluster, settings: Settings, more: dict[str, Any]
 ) -> None:
     searcher = Searcher(
-        cluster, settings, None, encode=lambda item, *_: Encoded({"text": code_of(item.text or "")}, "worker")
+        cluster, settings, None, encode=lambda item, *_: Encoded({"text": weighted(code_of(item.text or ""))}, "worker")
     )
-    request = SearchRequest(text="cat sea", filters=(("suppressed", "false"),), k=9, size=100, part_weights=weights)
+    request = SearchRequest(text="cat sea", filters=(("suppressed", "false"),), k=9, size=100, **more)
     expected = searcher.search(NAME, request)
     only = {"filter": {"term": {"suppressed": False}}, "minimum_should_match": 1}
-    mine = clause(query=words_query("cat sea", ["title"]), k=9, part_weights=weights)
+    mine = clause(query=words_query("cat sea", ["title"]), k=9, **more)
     body = {
         "query": {"bool": {**only, "should": [mine]}},
         "sort": [{"_score": "desc"}, {"_id": "asc"}], "size": 100, "track_total_hits": True,
@@ -291,6 +294,10 @@ def test_like_and_code(gateway: Gateway, stored: dict[str, StoredCodes]) -> None
     given = gateway.search({"query": {"crosshatch": {"code": {"space": "s", "base64": code.base64()}, "k": 6}}})
     assert given["hits"]["hits"][0]["_id"] == record
     assert listed(alike) == listed(given)[1:]
+    unweighted = {"query": {"crosshatch": {"like": {"_id": record}, "k": 5, "scoring": "asymmetric"}}}
+    refused = gateway.send("POST", f"/{NAME}/_search", unweighted)
+    assert refused.status == 400
+    assert b"[query.crosshatch] asymmetric scoring needs a text or a picture" in refused.answer
 
 
 def test_a_picture_comes_as_base64_or_as_an_upload(gateway: Gateway) -> None:
