@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import msgspec
-
+from integration.gateway import json_text
 from integration.gateway.exchange import Header
 
 # parameters of the URL that such a request must share with the caller's search
@@ -33,11 +32,11 @@ Ask = Callable[[str, bytes, Sequence[Header], bytes], Awaitable[Told]]  # method
 async def search(
     ask: Ask, index: str | None, body: Mapping[str, Any], params: Mapping[str, str], headers: Sequence[Header]
 ) -> Told:
-    """The answer to a search, in JSON."""
+    """The answer to a search, in JSON. Raises Unreadable for a body that JSON cannot say."""
     path = f"/{quote(index, safe=',*')}/_search" if index else "/_search"
     own = [(name, value) for name, value in headers if name.lower() not in (*NOT_PASSED, *_BODY_HEADERS)]
     own.append((b"content-type", b"application/json"))
-    return await ask("POST", f"{path}?{urlencode(params)}".encode(), own, msgspec.json.encode(body))
+    return await ask("POST", f"{path}?{urlencode(params)}".encode(), own, json_text.dumps(body))
 
 
 def shared(params: Mapping[str, str], filter_path: str) -> dict[str, str]:

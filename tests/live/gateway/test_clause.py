@@ -188,6 +188,17 @@ def test_no_hit_lies_outside_the_restrictions(gateway: Gateway) -> None:
     assert [hit["_id"] for hit in hits if hit["_source"]["suppressed"]] == []
 
 
+@pytest.mark.parametrize("fusion", ["exact", "rrf"])
+def test_numbers_with_a_point_among_the_restrictions(gateway: Gateway, fusion: str) -> None:
+    costly = {"range": {"price": {"gte": 813.25, "boost": 1.0}}}
+    query = {"bool": {"should": [clause(k=5, query=BM25, fusion=fusion)], "filter": costly}}
+    assert gateway.search({"query": query})["hits"]["hits"]
+    exchange = gateway.send(
+        "POST", f"/{NAME}/_search", cbor.dumps({"query": query}), ((b"content-type", b"application/cbor"),)
+    )
+    assert exchange.status == 200
+
+
 def test_elsewhere_a_clause_holds_by_its_least_similarity(gateway: Gateway, stored: Any, card: BundleCard) -> None:
     query = code_of("cat sea")
     best = {

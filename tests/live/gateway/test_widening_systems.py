@@ -16,7 +16,7 @@ from integration.engine.client import Cluster
 from integration.gateway.attachments import Attachments
 from integration.gateway.querycodes import QueryCodes
 from integration.gateway.widening.requests import Widening
-from integration.gateway.widening.rules import Rule
+from integration.gateway.widening.rules import Mode, Rule
 from integration.jobs import Job
 from integration.settings import Settings
 from tests.live.fakes import FakeEncoder, NoWatch, code_of
@@ -100,10 +100,8 @@ def catalogues(cluster: Cluster, card: BundleCard, services: Any) -> Iterator[di
     cluster.request("DELETE", f"/{name}*", params={"expand_wildcards": "all"})
 
 
-@pytest.mark.parametrize(("kind", "body", "words"), CASES, ids=[f"{case[0]}{at}" for at, case in enumerate(CASES)])
-def test_its_own_matches_come_in_another_order(
-    cluster: Cluster, settings: Settings, catalogues: dict[str, str], kind: str, body: Any, words: str
-) -> None:
+def widened(cluster: Cluster, settings: Settings, mode: Mode, path: str, body: Any) -> tuple[Through, list[str | None]]:
+    """What a search becomes by a rule of this mode, and what was encoded for it."""
     asked: list[str | None] = []
 
     def encoded(item: Item, *_: object) -> dict[str, Any]:
@@ -111,11 +109,19 @@ def test_its_own_matches_come_in_another_order(
         return {"codes": {"text": code_of((item.text or "").encode()).base64()}, "problem": None}
 
     sending = Sending(cluster, settings)
-    rules = settings.model_copy(update={"widen": (Rule("test-*", "rerank"),)})
+    rules = settings.model_copy(update={"widen": (Rule("test-*", mode),)})
     part = Widening(sending.ask, Attachments(cluster, settings.data), QueryCodes(encoded, timeout=5), rules)
-    path = f"/{catalogues[kind]}/_search?typed_keys=true&search_type=query_then_fetch&ignore_unavailable=false"
     exchange = Through(sending.url, "POST", path.encode(), json.dumps(body).encode(), (JSON,), sending=sending)
     assert asyncio.run(part.handle(exchange))
+    return exchange, asked
+
+
+@pytest.mark.parametrize(("kind", "body", "words"), CASES, ids=[f"{case[0]}{at}" for at, case in enumerate(CASES)])
+def test_its_own_matches_come_in_another_order(
+    cluster: Cluster, settings: Settings, catalogues: dict[str, str], kind: str, body: Any, words: str
+) -> None:
+    path = f"/{catalogues[kind]}/_search?typed_keys=true&search_type=query_then_fetch&ignore_unavailable=false"
+    exchange, asked = widened(cluster, settings, "rerank", path, body)
     assert marked(exchange) == b"rerank"
     assert asked == [words]
     told = json.loads(exchange.answer)
@@ -125,3 +131,38 @@ def test_its_own_matches_come_in_another_order(
     assert told["hits"]["total"] == own["hits"]["total"]
     assert told["aggregations"] == own["aggregations"]
     assert [hit["_score"] for hit in told["hits"]["hits"]] != [hit["_score"] for hit in own["hits"]["hits"]]
+
+
+LIMIT = "(itype:BK OR itype:bk OR title:the OR title:p*) NOT author:nobody"
+PUBLIC = invenio("-access.record:restricted")["query"]["bool"]["filter"]
+EXPANDED = [
+    ("koha", koha("programming*", f" AND {LIMIT}"), koha(LIMIT, "")["query"]),
+    (
+        "koha",
+        koha("programming*", " AND -homebranch:[* TO m]"),
+        {"bool": {"must_not": [{"range": {"homebranch": {"lte": "m"}}}]}},
+    ),
+    ("folio", folio("zebras"), {"bool": {"must_not": [{"term": {"staffSuppress": True}}]}}),
+    (
+        "invenio",
+        invenio("programming -access.record:restricted"),
+        {"bool": {"filter": PUBLIC, "must_not": [{"term": {"access.record": "restricted"}}]}},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "limit"), EXPANDED, ids=[f"{case[0]}{at}" for at, case in enumerate(EXPANDED)]
+)
+def test_all_that_its_limits_let_pass_and_nothing_else_can_be_added(
+    cluster: Cluster, settings: Settings, catalogues: dict[str, str], kind: str, body: Any, limit: Any
+) -> None:
+    """There are fewer records than the k of an index, and every one has a code: so all within the limits are hits."""
+    path = f"/{catalogues[kind]}/_search"
+    own = cluster.request("POST", path, body={**body, "size": RECORDS})
+    exchange, _ = widened(cluster, settings, "expand", path, {**body, "size": RECORDS})
+    found = json.loads(exchange.answer)
+    allowed = cluster.request("POST", path, body={"query": {"bool": {"filter": [limit]}}, "size": RECORDS})
+    assert sorted(ids(found)) == sorted(ids(allowed))
+    assert set(ids(own)) < set(ids(found))
+    assert marked(exchange) == f"expand; added={len(ids(found)) - len(ids(own))}".encode()
