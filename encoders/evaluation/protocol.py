@@ -26,7 +26,7 @@ CUTS = (1, 5, 10, 50, 100, 1000)
 LONGEST = 1000  # of the curve of precision@N
 NDCG_CUT = 100
 F1_RADIUS = 2
-BLOCK = 1 << 19  # counts that are summed up at once
+BLOCK = 1 << 17  # counts that are summed up at once
 
 
 @dataclass(frozen=True, slots=True)
