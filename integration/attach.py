@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from encoders.api import BundleCard
-from integration import aliases, checks, emptying, lease, mapping, problems, splice, state, switch
+from integration import aliases, checks, emptying, graphs, lease, mapping, problems, splice, state, switch
 from integration.engine.client import Cluster, part
 from integration.search.scripts import ensure_scripts
 from integration.store import CodeStore
@@ -88,8 +88,8 @@ def plan(
     allowed = allow_final_pipeline or (before is not None and before.final_pipeline)
     draft = Plan(index, uuid, profile, card, before, (), name if name != index else None, allowed)
     goes_on = before.spaces.get(draft.space) if before else None
-    banded = goes_on is not None and goes_on.digest == card.digest and goes_on.cut is not None
-    found = checks.of_index(cluster, index, draft.space, profile, allow_final_pipeline=allowed, bands=banded)
+    beside = mapping.beside(draft.space, goes_on) if goes_on and goes_on.digest == card.digest else ()
+    found = checks.of_index(cluster, index, draft.space, profile, allow_final_pipeline=allowed, beside=beside)
     return replace(draft, checks=tuple(found))
 
 
@@ -103,7 +103,7 @@ def attach(cluster: Cluster, wanted: Plan) -> state.Attached:
         refused = checks.refusals(wanted.checks)
         raise AttachRefused(f"index {wanted.index} cannot be attached: " + " | ".join(refused))
     switch.check(cluster, wanted.index)
-    known = _state(cluster, wanted)
+    known = graphs.possible(cluster, _state(cluster, wanted))
     if wanted.before:
         clear(cluster, known)
     return fasten(cluster, known)
@@ -215,7 +215,7 @@ def _state(cluster: Cluster, wanted: Plan) -> state.Attached:
         there = before.spaces.get(wanted.space)
         kept = there is not None and there.digest == card.digest
         if there and kept:
-            bundle = replace(bundle, bands=there.bands, filling=there.filling, learnt=there.learnt)
+            bundle = replace(there, reference=card.reference, name=card.name)
         known = before.taken_over(wanted.index, wanted.uuid, version)
         known = replace(
             known,

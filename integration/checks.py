@@ -8,12 +8,11 @@ from integration import account
 from integration.engine.client import Cluster, part
 from integration.mapping import OBJECTS
 from integration.search import abilities
-from integration.splice import VECTOR
 from mappings.bands import space_mapping as bands_mapping
-from mappings.fields import PARTS, space_mapping
+from mappings.fields import space_mapping
 from mappings.profile import TargetProfile
+from mappings.vectors import NAMES
 
-ADDED_FIELDS = len(PARTS) + 2  # the parts, the space's object, our object
 BLOCKS = ("read_only", "read_only_allow_delete", "write", "metadata", "read", "search_only")
 _KIND = ("type", "analyzer")  # bands that the engine mapped by itself are `text` too
 SNAPSHOTS = ("remote_snapshot", "snapshot")  # searchable ones: OpenSearch, Elasticsearch
@@ -41,9 +40,12 @@ def of_index(
     profile: TargetProfile,
     *,
     allow_final_pipeline: bool,
-    bands: bool = False,
+    beside: Iterable[Mapping[str, Any]] = (),
 ) -> Iterator[Check]:
-    """Every check of one concrete index, in the order in which they are printed. `bands`: the space is to have some."""
+    """Every check of one concrete index, in the order in which they are printed.
+
+    `beside` are the bodies that will be put into its mapping beside the one of the space's codes.
+    """
     answer = cluster.request("GET", f"/{part(index)}", params={"flat_settings": "true"})[index]
     settings: Mapping[str, Any] = answer["settings"]
     mapping: Mapping[str, Any] = answer["mappings"]
@@ -56,7 +58,7 @@ def of_index(
     yield _follower(settings)
     yield _final_pipeline(settings, allow_final_pipeline)
     yield _own_objects(mapping, space)
-    yield _field_limit(settings, mapping, space, bands=bands)
+    yield _field_limit(settings, mapping, [space_mapping(space), *beside])
     yield _profile_fields(mapping, profile)
     yield _whole_documents(cluster, index)
     yield scripts_allowed(cluster)
@@ -179,7 +181,7 @@ def _is_foreign(mapping: Mapping[str, Any], name: str, wanted: Mapping[str, Any]
     entries = [entry.get("properties", {}) for entry in field.get("properties", {"": {}}).values()]
     needed = [wanted] * len(entries)
     if name == OBJECTS[1]:
-        needed = [{} if entry and all(one.startswith(VECTOR) for one in entry) else wanted for entry in entries]
+        needed = [{} if entry and set(entry) <= set(NAMES) else wanted for entry in entries]
     return not all(
         entry
         and set(parts) <= set(entry)
@@ -188,16 +190,11 @@ def _is_foreign(mapping: Mapping[str, Any], name: str, wanted: Mapping[str, Any]
     )
 
 
-def _field_limit(settings: Mapping[str, Any], mapping: Mapping[str, Any], space: str, *, bands: bool) -> Check:
-    """Whether there is room for the fields that a space, and its bands, add."""
+def _field_limit(settings: Mapping[str, Any], mapping: Mapping[str, Any], added: Iterable[Mapping[str, Any]]) -> Check:
+    """Whether there is room for the fields that these bodies add."""
     limit = int(settings.get("index.mapping.total_fields.limit", 1000))
-    properties = mapping.get("properties", {})
-    added = [
-        ADDED_FIELDS - (name in properties)
-        for name in OBJECTS[: 1 + bands]
-        if not _wanted(space)[name].keys() <= _names(properties, name, space)
-    ]
-    after = _fields(mapping) + sum(added)
+    new = {name for body in added for name in _names(body)} - _names(mapping)
+    after = _fields(mapping) + len(new)
     return Check(
         "field-limit",
         after <= limit,
@@ -206,9 +203,12 @@ def _field_limit(settings: Mapping[str, Any], mapping: Mapping[str, Any], space:
     )
 
 
-def _names(properties: Mapping[str, Any], name: str, space: str) -> set[str]:
-    entry = properties.get(name, {}).get("properties", {}).get(space, {})
-    return set(entry.get("properties", {}))
+def _names(mapping: Mapping[str, Any], within: str = "") -> set[str]:
+    """Full names of objects and fields."""
+    properties = mapping.get("properties", {}).items()
+    return {f"{within}{name}" for name, _ in properties}.union(
+        *(_names(field, f"{within}{name}.") for name, field in properties)
+    )
 
 
 def _fields(mapping: Mapping[str, Any]) -> int:

@@ -15,7 +15,7 @@ from integration.jobs import Job
 from integration.manners import Manners
 from integration.settings import Settings
 from integration.store import CodeStore, Kept
-from integration.stored import bands_of, stored_bands, stored_codes, stored_members
+from integration.stored import beside_of, stored_beside, stored_codes, stored_members
 from integration.work import Work
 from integration.writer import GuardedIndex, Key, Outcome, Refusal
 from mappings.errors import CrosshatchError, DataError, EngineRefused, EngineUnavailable
@@ -160,13 +160,13 @@ class BatchEncoding:
             digest = content.digest(self._known.profile, self._known.bundle.digest)
             self._digests[key.id] = digest
             space = self._known.space
-            yield Work(current, content, digest, stored_members(document, space), stored_bands(document, space))
+            yield Work(current, content, digest, stored_members(document, space), stored_beside(document, space))
 
     def _is_done(self, work: Work, before: dict[str, problems.Problem]) -> bool:
         """Count a record that already holds the codes of its content."""
         record = work.current.key.id
         if work.digest in self._codes.fresh:
-            if work.members is None or (work.members, work.bands) != self._written(work.digest):
+            if work.members is None or (work.members, work.beside) != self._written(work.digest):
                 return False
             # it was so before, or an earlier write of this job arrived although its answer did not
             self._count(work, self._codes.kept[work.digest], written=record in self._tried)
@@ -174,7 +174,7 @@ class BatchEncoding:
         codes = stored_codes(work.members, work.digest, self._known.bundle.bits)
         if codes is None or self._job.force or (self._job.retry and record in before):
             return False
-        if work.bands != bands_of(codes, self._known.bundle.cut):
+        if work.beside != beside_of(codes, self._known.bundle):
             told = before.get(record)
             work.held = Kept(codes, told.parts if told and told.source == work.digest else {}, {})
             return False
@@ -189,7 +189,7 @@ class BatchEncoding:
         for work in works:
             kept = self._codes.kept[work.digest]
             written = self._written(work.digest)
-            if written == (work.members, work.bands):
+            if written == (work.members, work.beside):
                 self._count(work, kept, written=False)
                 continue
             try:
@@ -218,10 +218,10 @@ class BatchEncoding:
         return again
 
     def _written(self, digest: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-        """Codes and bands that are to lie in a document of this content; None where it has no code at all."""
+        """Codes that are to lie in a document of this content, and what beside them; None where it has no code."""
         codes = self._codes.kept[digest].codes
         members = {**codes.members(), "source": digest} if codes.parts else None
-        return members, bands_of(codes, self._known.bundle.cut)
+        return members, beside_of(codes, self._known.bundle)
 
     def _count(self, work: Work, kept: Kept, *, written: bool = True, proven: bool = True) -> None:
         key = work.current.key

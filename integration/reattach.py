@@ -7,7 +7,7 @@ nor a document, its mapping is still to come, and nothing of ours is put there.
 
 from dataclasses import dataclass, replace
 
-from integration import aliases, attach, checks, mapping, problems, state, switch
+from integration import aliases, attach, checks, graphs, mapping, problems, state, switch
 from integration.engine.client import Cluster, part
 from mappings.errors import AttachRefused, NotAttachedError, UnknownIndexError
 
@@ -117,10 +117,11 @@ def _is_bare(cluster: Cluster, index: str) -> bool:
 def _attached_again(cluster: Cluster, wanted: state.Attached) -> state.Attached:
     """Attach with what the state says, if the checks let it. Raises AttachRefused, SwitchedOff, NotAttachedError."""
     switch.check(cluster, wanted.index)
+    wanted = graphs.possible(cluster, wanted)
     found = checks.of_index(
         *(cluster, wanted.index, wanted.space, wanted.profile),
         allow_final_pipeline=wanted.final_pipeline,
-        bands=wanted.bundle.cut is not None,
+        beside=mapping.beside(wanted.space, wanted.bundle),
     )
     refused = checks.refusals(found, {"field-name-free": _COPIED})
     if refused:

@@ -11,7 +11,7 @@ from integration import problems, records, state
 from integration.engine.answers import decoded, document, parsed
 from integration.engine.client import Cluster, part
 from integration.primaries import asked
-from integration.stored import bands_of, stored_bands, stored_codes, stored_members
+from integration.stored import beside_of, stored_beside, stored_codes, stored_members
 from integration.writer import Key
 from mappings.errors import EngineRefused, EngineUnavailable
 
@@ -57,7 +57,7 @@ _reader = msgspec.json.Decoder(_Page)
 class Judged:
     """One record of a scan: of so many `bytes`; `problem` is known of it from an earlier try with the same content.
 
-    `coded`: a stale one that has its codes and lacks their bands alone.
+    `coded`: a stale one that has its codes and lacks their bands or vectors alone.
     """
 
     key: Key
@@ -134,6 +134,6 @@ def judge(hit: Hit, known: state.Attached, problem: problems.Problem | None) -> 
     digest = records.read(content, known.profile).digest(known.profile, known.bundle.digest)
     same = problem if problem and problem.source == digest else None
     codes = stored_codes(stored_members(content, known.space), digest, known.bundle.bits)
-    if codes and stored_bands(content, known.space) == bands_of(codes, known.bundle.cut):
+    if codes and stored_beside(content, known.space) == beside_of(codes, known.bundle):
         return Judged(hit.key, digest, "unchanged", same, size)
     return Judged(hit.key, digest, "failed" if same and same.failed else "stale", same, size, codes is not None)

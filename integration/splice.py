@@ -1,23 +1,23 @@
 """Put our objects into a document's raw JSON and leave every other byte as it is.
 
-There are two: `crosshatch` with the codes and, where a space has bands, `_crosshatch` with their terms. A JSON round
-trip would turn 813.50 into 813.5 and 1E2 into 100.0, and call-number search would break: so the document is scanned for
-the span of our member, and only that span is written.
+There are two: `crosshatch` with the codes and, where a space has bands or vectors, `_crosshatch` with these. A JSON
+round trip would turn 813.50 into 813.5 and 1E2 into 100.0, and call-number search would break: so the document is
+scanned for the span of our member, and only that span is written.
 """
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from json.decoder import JSONDecoder
 from typing import Any
 
-from mappings.bands import LEAVES, OF
-from mappings.bands import OBJECT as BANDS
+from mappings.bands import MEMBERS, OF
+from mappings.bands import OBJECT as BESIDE
 from mappings.errors import DataError
 from mappings.fields import OBJECT, PARTS
+from mappings.vectors import NAMES
 
-VECTOR = "knn_"  # vectors for the k-NN plugin lie beside the bands
 _UNREADABLE = "a document is no JSON object that can be read"
 _BLANKS = frozenset(" \t\n\r")
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -35,18 +35,18 @@ class Member:
     first: bool
 
 
-def put(source: bytes, space: str, members: Mapping[str, Any] | None, bands: Mapping[str, Any] | None = None) -> bytes:
-    """The document `source` with `space` of our objects set to `members` and `bands`, or taken out where None.
+def put(source: bytes, space: str, members: Mapping[str, Any] | None, beside: Mapping[str, Any] | None = None) -> bytes:
+    """The document `source` with `space` of our objects set to `members` and `beside`, or taken out where None.
 
     Other spaces, and members of this space that are not among `REPLACED`, stay. An object that becomes empty is
     taken out with its comma, so that attach and detach leave the bytes that were there. Raises DataError where
     `source` is no JSON object, or where our member is no object: then it is somebody else's.
     """
     text = _text(source)
-    if bands is None:  # first, as it was put last: so the blanks of `{ }` come out where they were
-        text = _without_bands(text, space)
+    if beside is None:  # first, as it was put last: so the blanks of `{ }` come out where they were
+        text = _without(text, space, REPLACED[BESIDE])
     text = _set(text, OBJECT, space, members)
-    return _bytes(text if bands is None else _set(text, BANDS, space, bands))
+    return _bytes(text if beside is None else _set(text, BESIDE, space, beside))
 
 
 def take_out(source: bytes) -> bytes:
@@ -54,37 +54,37 @@ def take_out(source: bytes) -> bytes:
 
     Raises DataError as `put`, but for no member.
     """
-    return _bytes(_emptied(_emptied(_text(source), BANDS, _is_ours), OBJECT, _is_space))
+    return _bytes(_emptied(_emptied(_text(source), BESIDE, is_beside), OBJECT, _is_space))
 
 
 def without(source: bytes, space: str) -> bytes:
     """The document `source` without `space` of our objects; not a byte changes where there is none. Errors as `put`."""
-    text = _unset(_text(source), BANDS, space, _is_ours)
+    text = _unset(_text(source), BESIDE, space, is_beside)
     return _bytes(_unset(text, OBJECT, space, lambda _: True))
 
 
-def without_bands(source: bytes, space: str) -> bytes:
-    """The document `source` without the bands of `space`; not a byte changes where there are none. Errors as `put`."""
-    return _bytes(_without_bands(_text(source), space))
+def without_beside(source: bytes, space: str, names: Collection[str]) -> bytes:
+    """The document `source` without these members that lie beside the codes of `space`: its bands, or its vectors.
+
+    Not a byte changes where there are none. Errors as `put`.
+    """
+    return _bytes(_without(_text(source), space, names))
 
 
-def is_bands(entry: Any) -> bool:
-    """Whether an entry of the object of bands holds some: it names its banding."""
-    return isinstance(entry, dict) and OF in entry
+def is_beside(entry: Any) -> bool:
+    """Whether an entry of the second object is ours: bands name their banding, vectors are known by their names."""
+    return isinstance(entry, dict) and not entry.keys().isdisjoint((OF, *NAMES))
 
 
-def _is_ours(entry: Any) -> bool:
-    """Whether all of an entry is ours: bands, or vectors for the k-NN plugin."""
-    return is_bands(entry) or (isinstance(entry, dict) and bool(entry) and all(n.startswith(VECTOR) for n in entry))
-
-
-def _without_bands(text: str, space: str) -> str:
-    end, member, empty = _scan(text, BANDS)
-    if member is None or not isinstance(member.value, dict) or not is_bands(member.value.get(space)):
+def _without(text: str, space: str, names: Collection[str]) -> str:
+    end, member, empty = _scan(text, BESIDE)
+    if member is None or not isinstance(member.value, dict) or not is_beside(member.value.get(space)):
         return text
-    rest = {name: value for name, value in member.value[space].items() if name not in REPLACED[BANDS]}
+    rest = {name: value for name, value in member.value[space].items() if name not in names}
+    if len(rest) == len(member.value[space]):
+        return text
     ours = {other: entry for other, entry in member.value.items() if other != space} | ({space: rest} if rest else {})
-    return _written(text, BANDS, end, member, empty, ours)
+    return _written(text, BESIDE, end, member, empty, ours)
 
 
 def _is_space(entry: Any) -> bool:
@@ -120,7 +120,7 @@ def _unset(text: str, name: str, space: str, is_ours: Callable[[Any], bool]) -> 
 def _emptied(text: str, name: str, is_ours: Callable[[Any], bool]) -> str:
     """`text` without the entries of our object `name` that are ours."""
     end, member, empty = _scan(text, name)
-    if member is None or _is_foreign(member) or (name == BANDS and not member.value):
+    if member is None or _is_foreign(member) or (name == BESIDE and not member.value):
         return text
     foreign = {other: entry for other, entry in (member.value or {}).items() if not is_ours(entry)}
     if foreign and foreign == member.value:
@@ -132,7 +132,7 @@ def _is_foreign(member: Member) -> bool:
     return not isinstance(member.value, dict | None)
 
 
-REPLACED = {OBJECT: (*PARTS, "source"), BANDS: (*LEAVES.values(), OF)}
+REPLACED = {OBJECT: (*PARTS, "source"), BESIDE: (*MEMBERS, *NAMES)}
 _compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 

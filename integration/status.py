@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from integration import bandings, lease, lines, problems, scan, state, switch, watermarks
+from integration import lease, lines, plans, problems, scan, state, switch, watermarks
 from integration.documents import count, holding
 from integration.engine.client import Cluster
 from integration.lines import Shard
@@ -36,7 +36,7 @@ def of_index(cluster: Cluster, known: state.Attached) -> dict[str, Any]:
         "partial": counted["partial"],
         "space": known.space,
         "bundle": {name: getattr(known.bundle, name) for name in ("reference", "name", "bits", "digest")},
-        "plans": [stand.listed() for stand in bandings.stands(cluster, known)],
+        "plans": [stand.listed() for stand in plans.stands(cluster, known)],
         "lag_s": _lag(kept if shards else None, stale),
         "off": asdict(off) if off else None,
         "follow": _follow(kept) if kept and kept.get("uuid") == known.uuid else None,

@@ -1,11 +1,12 @@
-"""What lies of ours in a document, and whether it is what should: codes of its content, and their bands."""
+"""What lies of ours in a document, and whether it is what should: codes of its content, their bands and vectors."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from integration.splice import REPLACED, is_bands
-from mappings.bands import OBJECT as BANDS
-from mappings.bands import Banding
+from integration.splice import REPLACED, is_beside
+from integration.state import Bundle
+from mappings import vectors
+from mappings.bands import OBJECT as BESIDE
 from mappings.errors import CodeLengthError
 from mappings.fields import OBJECT, StoredCodes
 
@@ -17,11 +18,13 @@ def stored_members(document: Any, space: str) -> dict[str, Any] | None:
     return members if isinstance(members, dict) else None
 
 
-def stored_bands(document: Any, space: str) -> dict[str, Any] | None:
-    """The bands of `space` in a parsed document, of whatever banding; None where there are none."""
-    ours = document.get(BANDS) if isinstance(document, dict) else None
-    bands = ours.get(space) if isinstance(ours, dict) else None
-    return {n: bands[n] for n in REPLACED[BANDS] if n in bands} if isinstance(bands, dict) and is_bands(bands) else None
+def stored_beside(document: Any, space: str) -> dict[str, Any] | None:
+    """Bands, of whatever banding, and vectors of `space` in a parsed document; None where there are none."""
+    ours = document.get(BESIDE) if isinstance(document, dict) else None
+    entry = ours.get(space) if isinstance(ours, dict) else None
+    if not isinstance(entry, dict) or not is_beside(entry):
+        return None
+    return {name: entry[name] for name in REPLACED[BESIDE] if name in entry}
 
 
 def stored_codes(members: Mapping[str, Any] | None, digest: str, bits: int) -> StoredCodes | None:
@@ -35,6 +38,7 @@ def stored_codes(members: Mapping[str, Any] | None, digest: str, bits: int) -> S
     return codes if codes.parts else None
 
 
-def bands_of(codes: StoredCodes, cut: Banding | None) -> dict[str, Any] | None:
-    """What `stored_bands` should be beside these codes; None in a space without bands."""
-    return cut.members(codes) or None if cut else None
+def beside_of(codes: StoredCodes, bundle: Bundle) -> dict[str, Any] | None:
+    """What `stored_beside` should be with these codes; None in a space with neither bands nor vectors."""
+    cut = bundle.cut.members(codes) if bundle.cut else {}
+    return {**cut, **(vectors.members(codes) if bundle.vectors else {})} or None

@@ -151,9 +151,12 @@ class Pages:
 
 
 def judging(known: state.Attached) -> dict[str, str]:
-    """What the digests and bands of an index depend on: a change of it makes every record stale."""
+    """What the digests, bands and vectors of an index depend on: a change of it makes every record stale."""
     bands = {f"bands {n}": b.cut.name for n, b in known.spaces.items() if b.cut}
-    return {"profile": known.profile.sha256} | {f"space {n}": b.digest for n, b in known.spaces.items()} | bands
+    vectors = {f"vectors {n}": b.vectors for n, b in known.spaces.items() if b.vectors}
+    return (
+        {"profile": known.profile.sha256} | {f"space {n}": b.digest for n, b in known.spaces.items()} | bands | vectors
+    )
 
 
 def judged_since(cluster: Cluster, known: state.Attached, shards: Mapping[int, Shard]) -> Iterator[scan.Judged]:

@@ -18,14 +18,14 @@ Fetches = Sequence[pictures.Fetched | RecordError]
 class Work:
     """One record of a batch: what it is now, and what is to be written.
 
-    `held` are the codes that it has already, where it lacks their bands alone.
+    `held` are the codes that it has already, where it lacks their bands or vectors alone.
     """
 
     current: Current
     content: records.Content
     digest: str
     members: dict[str, Any] | None  # our members in the document as read
-    bands: dict[str, Any] | None = None  # and their bands
+    beside: dict[str, Any] | None = None  # and what lies beside the codes
     held: Kept | None = None
 
     def item(self, fetched: Fetches) -> Item:

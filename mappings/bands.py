@@ -31,6 +31,7 @@ from mappings.fields import StoredCodes
 OBJECT = "_crosshatch"
 LEAVES = {"text": "t", "image": "i", "record": "r"}  # what a part is called there
 OF = "of"  # names the banding that made the terms, so that a scan sees those of another one
+MEMBERS = (*LEAVES.values(), OF)
 NARROWEST, WIDEST = 6, 20  # bits of a band
 CANDIDATES = 10_000  # records that share a band with a query by chance, at radius 1
 # printable, and written by every JSON writer as they are

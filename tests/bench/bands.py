@@ -19,7 +19,6 @@ from integration import bandings, mapping, records, scan, splice, state
 from integration.engine.client import Cluster
 from integration.engine.services import running
 from integration.settings import Settings
-from integration.stored import bands_of
 from mappings.bands import Banding, fitting_order, fitting_width
 from mappings.bands import space_mapping as bands_mapping
 from mappings.code import codes_of
@@ -92,7 +91,7 @@ def _source(number: int, codes: StoredCodes, bundle: state.Bundle) -> bytes:
 
 def _with_bands(source: bytes, codes: StoredCodes, cut: Banding) -> bytes:
     members = json.loads(source)["crosshatch"][SPACE]
-    return splice.put(source, SPACE, members, bands_of(codes, cut))
+    return splice.put(source, SPACE, members, cut.members(codes) or None)
 
 
 def write(cluster: Cluster, name: str, sources: Sequence[bytes]) -> None:

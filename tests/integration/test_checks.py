@@ -12,6 +12,7 @@ from mappings.bands import space_mapping as bands_mapping
 from mappings.errors import EngineRefused, UnknownIndexError
 from mappings.fields import space_mapping
 from mappings.profile import TargetProfile
+from mappings.vectors import space_mapping as vectors_mapping
 
 PROFILE = TargetProfile.model_validate(
     {"name": "t", "text": ["title", "creators.name"], "pictures": [{"field": "cover", "kind": "url"}]}
@@ -188,14 +189,25 @@ def test_the_field_of_the_bands_must_be_ours(field: dict[str, Any], free: bool) 
     assert refused(Answers(mapping={"properties": {**FIELDS, "_crosshatch": field}})) == said
 
 
-@pytest.mark.parametrize(("limit", "bands"), [("10", False), ("15", True)])
-def test_bands_count_as_fields(limit: str, bands: bool) -> None:
-    """Five of the catalogue's, five of the codes, five of the bands."""
+GRAPHS = vectors_mapping("s_1", 128, "lucene")
+
+
+@pytest.mark.parametrize(
+    ("limit", "beside"),
+    [
+        ("10", []),
+        ("15", [bands_mapping("s_1")]),
+        ("18", [GRAPHS]),
+        ("21", [bands_mapping("s_1"), GRAPHS]),
+    ],
+)
+def test_bands_and_vectors_count_as_fields(limit: str, beside: list[dict[str, Any]]) -> None:
+    """Five of the catalogue's, five of the codes, two objects with three fields of the bands and six of vectors."""
     least = Answers({"index.mapping.total_fields.limit": limit})
     short = Answers({"index.mapping.total_fields.limit": str(int(limit) - 1)})
     for answers, fits in ((least, True), (short, False)):
         found = checks.of_index(
-            cast(Cluster, answers), "biblios", "s_1", PROFILE, allow_final_pipeline=False, bands=bands
+            cast(Cluster, answers), "biblios", "s_1", PROFILE, allow_final_pipeline=False, beside=beside
         )
         assert {one.name for one in found if not one.ok} == (set() if fits else {"field-limit"})
 

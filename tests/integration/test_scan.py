@@ -65,7 +65,8 @@ def test_bands_that_the_codes_do_not_give_make_a_record_stale(cluster: FakeClust
     right = cut.members(held)
     bands: dict[str, Any] = {
         "right": {"s_1": right, "s_2": {}},
-        "vectors": {"s_1": {**right, "knn_text": [1, -2]}},
+        "vectors": {"s_1": {**right, "knn_text": [97, 98]}},
+        "old vectors": {"s_1": {**right, "knn_text": [97, 99]}},
         "another": {"s_1": other.members(held)},
         "unnamed": {"s_1": {"t": right["t"]}},
         "wrong": {"s_1": {**right, "t": cut.line(HashCode(16, b"ba"))}},
@@ -79,11 +80,13 @@ def test_bands_that_the_codes_do_not_give_make_a_record_stale(cluster: FakeClust
     cluster.put("biblios", "uncoded", json.dumps({"title": "one", "_crosshatch": bands["right"]}).encode())
     banded = replace(KNOWN, spaces={"s_1": Bundle("b", "b", 16, "ab", bands=cut)})
     judged = {one.key.id: one for one in scan.judged(cluster.as_cluster(), banded)}
-    assert {record for record, one in judged.items() if one.verdict == "unchanged"} == {"right", "vectors"}
-    assert {record for record, one in judged.items() if one.coded} == {*bands, "none"} - {"right", "vectors"}
+    assert {record for record, one in judged.items() if one.verdict == "unchanged"} == {"right"}
+    assert {record for record, one in judged.items() if one.coded} == {*bands, "none"} - {"right"}
+    graphed = replace(KNOWN, spaces={"s_1": Bundle("b", "b", 16, "ab", bands=cut, vectors="lucene")})
+    assert {record for record, verdict in verdicts(cluster, graphed).items() if verdict == "unchanged"} == {"vectors"}
     # without bands, what is left of them is stale; somebody else's is his
     left = {record for record, verdict in verdicts(cluster).items() if verdict == "stale"}
-    assert left == {"right", "vectors", "another", "wrong", "more", "uncoded"}
+    assert left == {"right", "vectors", "old vectors", "another", "wrong", "more", "uncoded"}
 
 
 def test_what_failed_with_the_same_content_is_not_tried_again(cluster: FakeCluster) -> None:

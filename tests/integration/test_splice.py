@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integration.splice import put, take_out, without, without_bands
+from integration.splice import put, take_out, without, without_beside
+from mappings.bands import MEMBERS
 from mappings.errors import DataError
+from mappings.vectors import NAMES
 
 CODES = {"text": "AAAA", "image": ["AAAAAAA="], "source": "0f"}
 TERMS = {"t": "!! #a", "i": ["$b %c"], "of": "0123abcd"}
@@ -114,9 +116,9 @@ def test_codes_and_bands_come_and_go_together(text: str) -> None:
     assert (our_object(there), our_object(there, "_crosshatch")) == ({"mine": CODES}, {"mine": TERMS})
     assert there.count(b"\n") == source.count(b"\n")
     assert put(there, "mine", CODES, TERMS) == there
-    assert without_bands(there, "mine") == put(there, "mine", CODES) == put(source, "mine", CODES)
+    assert without_beside(there, "mine", MEMBERS) == put(there, "mine", CODES) == put(source, "mine", CODES)
     assert take_out(there) == without(there, "mine") == put(there, "mine", None) == source
-    assert without_bands(source, "mine") == source
+    assert without_beside(source, "mine", MEMBERS) == source
 
 
 @st.composite
@@ -144,8 +146,8 @@ def test_both_objects_wherever_they_stand(document: tuple[str, dict[str, Any]]) 
     assert our_object(there, "_crosshatch") == {**bands, "mine": {"of": "2"}}
     assert members_of(take_out(source)) == foreign
     rest = {space: terms for space, terms in bands.items() if space != "mine"}
-    assert our_object(without_bands(source, "mine"), "_crosshatch") == (rest or None)
-    assert our_object(without_bands(source, "mine")) == {"mine": CODES}
+    assert our_object(without_beside(source, "mine", MEMBERS), "_crosshatch") == (rest or None)
+    assert our_object(without_beside(source, "mine", MEMBERS)) == {"mine": CODES}
     assert (our_object(without(source, "mine")), our_object(without(source, "mine"), "_crosshatch")) == (
         None,
         rest or None,
@@ -232,19 +234,23 @@ def test_put_both_byte_for_byte(before: bytes, after: bytes) -> None:
     "foreign", [b'{"_crosshatch":"red"}', b'{"_crosshatch":null}', b'{"_crosshatch":{}}', b'{"_crosshatch":{"s":1}}']
 )
 def test_an_object_of_somebody_else_without_our_bands_stays(foreign: bytes) -> None:
-    assert take_out(foreign) == without(foreign, "s") == without_bands(foreign, "s") == foreign
+    assert take_out(foreign) == without(foreign, "s") == without_beside(foreign, "s", MEMBERS) == foreign
     assert take_out(put(foreign, "s", CODES)) == foreign
 
 
-def test_vectors_beside_the_bands_stay_with_the_codes_and_go_with_them() -> None:
-    """Of the k-NN plugin: bands come and go without them; a space that is dropped, and detach, take both."""
-    vectors = b'{"a":1E2,"_crosshatch":{"s":{"knn_text":[-1,127]}}}'
-    there = put(vectors, "s", CODES, TERMS)
-    assert our_object(there, "_crosshatch") == {"s": {"knn_text": ["-1", "127"], **TERMS}}
-    plain = put(vectors, "s", CODES)
-    assert without_bands(there, "s") == put(there, "s", CODES) == plain
-    assert our_object(plain, "_crosshatch") == {"s": {"knn_text": ["-1", "127"]}}
-    assert take_out(there) == take_out(plain) == without(there, "s") == without(plain, "s") == b'{"a":1E2}'
+def test_vectors_and_bands_come_and_go_one_by_one_and_with_the_codes() -> None:
+    """What is written is all that lies beside the codes: nothing that other codes left stays there."""
+    plain, vectors = b'{"a":1E2}', {"knn_text": [-1, 127], "knn_image_0": [3]}
+    there = put(plain, "s", CODES, {**TERMS, **vectors})
+    assert put(put(plain, "s", CODES, {"knn_image_1": [9]}), "s", CODES, {**TERMS, **vectors}) == there
+    assert without_beside(there, "s", NAMES) == put(plain, "s", CODES, TERMS)
+    assert without_beside(there, "s", MEMBERS) == put(plain, "s", CODES, vectors)
+    assert (
+        without_beside(put(plain, "s", CODES, vectors), "s", NAMES) == put(there, "s", CODES) == put(plain, "s", CODES)
+    )
+    for names, source in ((NAMES, put(plain, "s", CODES, TERMS)), (MEMBERS, put(plain, "s", CODES, vectors))):
+        assert without_beside(source, "s", names) == source
+        assert take_out(source) == without(source, "s") == plain
 
 
 def test_bands_are_not_written_over_what_is_somebody_elses() -> None:

@@ -30,7 +30,7 @@ from integration.encoding import BatchEncoding
 from integration.engine.client import Cluster, part
 from integration.jobs import Job
 from integration.settings import Settings
-from integration.stored import bands_of, stored_bands
+from integration.stored import beside_of, stored_beside
 from integration.writer import GuardedIndex, Key
 from mappings.bands import OBJECT as BANDS
 from mappings.bands import Banding
@@ -434,7 +434,7 @@ class Catalogue(RuleBasedStateMachine):
             text = document.get("title")
             members = document.get(OBJECT, {}).get(known.space)
             codes = StoredCodes() if text in (None, "poison") else StoredCodes(code_of(text.encode()))
-            assert stored_bands(document, known.space) == bands_of(codes, known.bundle.cut)
+            assert stored_beside(document, known.space) == beside_of(codes, known.bundle)
             if not codes.parts:
                 uncoded.add(current.key.id)
                 assert members is None

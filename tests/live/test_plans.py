@@ -18,9 +18,9 @@ from integration.engine.services import Services
 from integration.parcels import Mode
 from integration.queries import QueryCodes
 from integration.search import run
-from integration.search.request import SearchRequest
+from integration.search.request import Plan, SearchRequest
 from integration.settings import Settings
-from integration.stored import bands_of, stored_bands, stored_codes, stored_members
+from integration.stored import beside_of, stored_beside, stored_codes, stored_members
 from mappings.bands import OBJECT as BANDS
 from mappings.bands import field_name
 from mappings.errors import AttachRefused, DataError, RequestError, SwitchedOff
@@ -84,11 +84,11 @@ def add(cluster: Cluster, known: state.Attached, settings: Settings, **how: Any)
     return plans.add(cluster, now, how.pop("space", now.space), BROKER, settings, Silent(), **how)
 
 
-def search(cluster: Cluster, known: state.Attached, settings: Settings) -> run.SearchResult:
-    """A search by the code of book 7, for which the bands plan is asked."""
+def search(cluster: Cluster, known: state.Attached, settings: Settings, plan: Plan = "bands") -> run.SearchResult:
+    """A search by the code of book 7."""
     codes = QueryCodes({"text": code_of(b"book 7")}, "process")
     searcher = run.Searcher(cluster, settings, None, lambda *_, **__: CARD, lambda *_: codes)
-    return searcher.search(known.index, SearchRequest(image=b"-", plan="bands"))
+    return searcher.search(known.index, SearchRequest(image=b"-", plan=plan))
 
 
 def raw(cluster: Cluster, known: state.Attached, record: str) -> bytes:
@@ -108,8 +108,8 @@ def banded(cluster: Cluster, name: str, space: str | None = None) -> dict[str, b
             members = stored_members(document, seen.space) or {}
             codes = stored_codes(members, members.get("source", ""), BITS)
             assert codes, hit.id
-            wanted = bands_of(codes, seen.bundle.cut)
-            found[hit.id] = wanted is not None and stored_bands(document, seen.space) == wanted
+            wanted = beside_of(codes, seen.bundle)
+            found[hit.id] = wanted is not None and stored_beside(document, seen.space) == wanted
     return found
 
 
@@ -122,7 +122,7 @@ def test_bands_are_added_to_an_encoded_index_without_a_model(
     assert (done.counts.restored, done.counts.documents, hands.encoder.encoded) == (RECORDS, RECORDS, [])
     assert banded(cluster, known.index) == {str(n): True for n in range(RECORDS)}
     bundle = state.attached(cluster, known.index).bundle
-    assert bundle.bands == done.banding
+    assert bundle.bands == done.bundle.cut
     assert bundle.bands.width == 6  # narrow enough for a small index
     assert bundle.filling is None
     assert bundle.learnt
@@ -141,7 +141,7 @@ def test_bands_are_added_to_an_encoded_index_without_a_model(
     found = search(cluster, known, settings)
     assert (found.plan.name, found.hits[0].id, found.hits[0].distance) == ("bands", "7", 0)
     again = add(cluster, known, settings)
-    assert (again.counts.unchanged, again.banding) == (RECORDS, done.banding)
+    assert (again.counts.unchanged, again.bundle.cut) == (RECORDS, done.bundle.cut)
     assert hands.encoder.encoded == []
 
 
@@ -241,7 +241,7 @@ def test_interrupted_it_goes_on_and_no_search_uses_what_is_half_filled(
         search(cluster, known, settings)
     ended = add(cluster, known, settings)
     assert (ended.counts.restored, ended.counts.unchanged) == (1, RECORDS - 1)
-    assert ended.banding == begun.bundle.filling == state.attached(cluster, known.index).bundle.bands
+    assert ended.bundle.cut == begun.bundle.filling == state.attached(cluster, known.index).bundle.bands
     assert hands.encoder.encoded == []
 
 
@@ -251,7 +251,7 @@ def test_bands_are_replaced_by_others(
     """By another width, and by what is learnt anew of an index that is ten times as large."""
     first = add(cluster, known, settings)
     wider = add(cluster, known, settings, width=9)
-    assert (wider.counts.restored, wider.banding.width) == (RECORDS, 9)
+    assert (wider.counts.restored, wider.bundle.cut.width) == (RECORDS, 9)
     assert all(banded(cluster, known.index).values())
     now = state.attached(cluster, known.index)
     assert now.bundle.learnt
@@ -260,7 +260,7 @@ def test_bands_are_replaced_by_others(
     [stand] = bandings.stands(cluster, state.attached(cluster, known.index))
     assert stand.advice == f"learnt at 30 documents, and there are {RECORDS}; add them again to learn anew"
     anew = add(cluster, known, settings)
-    assert anew.banding.width == first.banding.width
+    assert anew.bundle.cut.width == first.bundle.cut.width
     assert anew.stand
     assert anew.stand.advice is None
     assert all(banded(cluster, known.index).values())
@@ -300,6 +300,12 @@ def test_what_is_refused(
         plans.drop(cluster, known, known.space)
     with pytest.raises(RequestError, match="bands of 21 bits came; expected 6 to 20 for codes of 128"):
         add(cluster, known, settings, width=21)
+    with pytest.raises(
+        AttachRefused, match=r"index\.knn is not true.* \| the cluster has no k-NN plugin to use: the plugin"
+    ):
+        plans.add_vectors(cluster, known, known.space, BROKER, settings, Silent())
+    with pytest.raises(RequestError, match="the plan knn-score needs OpenSearch's k-NN plugin: the plugin is not inst"):
+        search(cluster, known, settings, "knn-score")
     limit = {"index.mapping.total_fields.limit": 8}
     cluster.request("PUT", f"/{known.index}/_settings", body=limit)
     with pytest.raises(AttachRefused, match="12 fields with ours, of index"):

@@ -12,7 +12,7 @@ from typing import Any
 from integration.search import knn
 from integration.search.plan import SearchPlan, Target
 from integration.search.request import SearchRequest
-from mappings import bands
+from mappings import bands, vectors
 from mappings.code import codes_of
 from mappings.fields import OBJECT, StoredCodes, field_name, space_mapping
 from tests.bench.search.collection import BITS, Packed, Query
@@ -23,27 +23,27 @@ from tests.bench.search.wire import Wire
 
 PARTS = ("text",)
 EXPLORED = (100, 256)  # candidates that a walk keeps in view
-VECTOR = knn.vector_field(SPACE, knn.names(PARTS[0])[0])
+VECTOR = vectors.field_name(SPACE, vectors.names(PARTS[0])[0])
 Made = Callable[..., SearchPlan]
 
 
 def members(codes: Packed) -> list[dict[str, Any]]:
     """The code as always, and as a vector."""
     stored = [StoredCodes(text=code) for code in codes_of(codes)]
-    return [{OBJECT: {SPACE: one.members()}, bands.OBJECT: {SPACE: knn.members(one, PARTS)}} for one in stored]
+    return [{OBJECT: {SPACE: one.members()}, bands.OBJECT: {SPACE: vectors.members(one, PARTS)}} for one in stored]
 
 
 def properties() -> dict[str, Any]:
     """Both objects of the space."""
-    return {**space_mapping(SPACE)["properties"], **knn.mapping(SPACE, BITS, "lucene", PARTS)["properties"]}
+    return {**space_mapping(SPACE)["properties"], **vectors.space_mapping(SPACE, BITS, "lucene", PARTS)["properties"]}
 
 
-VECTORS = Layout("vectors", properties(), members, knn.SETTINGS)
+VECTORS = Layout("vectors", properties(), members, vectors.SETTINGS)
 
 
 def hnsw(explored: int, to: Wire, index: str, query: Query, size: int) -> list[int]:
     """The plugin's own query and score."""
-    asked = {"vector": knn.vector(query.code), "k": size, "method_parameters": {"ef_search": max(explored, size)}}
+    asked = {"vector": vectors.vector(query.code), "k": size, "method_parameters": {"ef_search": max(explored, size)}}
     body = {"query": {"knn": {VECTOR: asked}}, "size": size, "_source": False, "track_total_hits": False}
     return hits(to, index, body)
 

@@ -8,6 +8,7 @@ import pytest
 from integration.search import knn
 from integration.search.plan import plan
 from integration.search.request import SearchRequest
+from mappings import vectors
 from mappings.bands import Banding
 from mappings.code import HashCode
 from mappings.errors import CodeLengthError, RequestError
@@ -23,20 +24,20 @@ def near(field: str, vector: list[int], k: int, allowed: Any, explored: int = 25
 
 
 def test_a_code_becomes_signed_numbers() -> None:
-    assert knn.vector(HashCode(32, b"\x00\x7f\x80\xff")) == [0, 127, -128, -1]
+    assert vectors.vector(HashCode(32, b"\x00\x7f\x80\xff")) == [0, 127, -128, -1]
 
 
 def test_members_lie_beside_the_bands() -> None:
     codes = StoredCodes(TEXT[1], ((0, IMAGE[1]), (7, TEXT[1])))
-    assert knn.members(codes) == {"knn_text": [0, 1], "knn_image_0": [-1, 0], "knn_image_1": [0, 1]}
-    assert knn.members(codes, ["record", "text"]) == {"knn_text": [0, 1]}
-    assert not set(knn.members(codes)) & set(Banding(16, 8).members(codes))
-    assert knn.members(StoredCodes()) == {}
+    assert vectors.members(codes) == {"knn_text": [0, 1], "knn_image_0": [-1, 0], "knn_image_1": [0, 1]}
+    assert vectors.members(codes, ["record", "text"]) == {"knn_text": [0, 1]}
+    assert not set(vectors.members(codes)) & set(Banding(16, 8).members(codes))
+    assert vectors.members(StoredCodes()) == {}
 
 
 def test_pictures_beyond_the_last_field_have_no_vector() -> None:
     codes = StoredCodes(None, tuple((number, IMAGE[1]) for number in range(9)))
-    assert list(knn.members(codes)) == ["knn_image_0", "knn_image_1", "knn_image_2", "knn_image_3"]
+    assert list(vectors.members(codes)) == ["knn_image_0", "knn_image_1", "knn_image_2", "knn_image_3"]
 
 
 def test_mapping() -> None:
@@ -47,13 +48,13 @@ def test_mapping() -> None:
         "space_type": "hamming",
         "method": {"name": "hnsw", "engine": "lucene", "parameters": {"m": 16, "ef_construction": 100}},
     }
-    space = knn.mapping("s", 128, "lucene")["properties"]["_crosshatch"]["properties"]["s"]["properties"]
+    space = vectors.space_mapping("s", 128, "lucene")["properties"]["_crosshatch"]["properties"]["s"]["properties"]
     images = dict.fromkeys(("knn_image_0", "knn_image_1", "knn_image_2", "knn_image_3"), one)
     assert space == {"knn_text": one, **images, "knn_record": one}
     with pytest.raises(RequestError, match=r"no engine 'nmslib' for binary vectors; there are: lucene, faiss"):
-        knn.mapping("s", 128, "nmslib")
+        vectors.space_mapping("s", 128, "nmslib")
     with pytest.raises(CodeLengthError, match="20 bits"):
-        knn.mapping("s", 20, "lucene")
+        vectors.space_mapping("s", 20, "lucene")
 
 
 @pytest.mark.parametrize(
@@ -63,12 +64,16 @@ def test_mapping() -> None:
         ({"index.knn": "false"}, "index.knn is not true"),
         ({"index.knn": "true"}, "index.knn.derived_source.enabled is not false"),
         ({"index.knn": "true", "index.knn.derived_source.enabled": "true"}, "index.knn.derived_source.enabled is not"),
-        (knn.SETTINGS, None),
+        (vectors.SETTINGS, None),
     ],
 )
 def test_an_index_that_can_hold_no_vectors(settings: dict[str, str], said: str | None) -> None:
-    why = knn.refusal(settings)
-    assert (why is None) if said is None else (why is not None and why.startswith(said) and "--beside" in why)
+    why = vectors.refusal(settings)
+    assert (
+        (why is None)
+        if said is None
+        else (why is not None and why.startswith(said) and "anew with index.knn: true" in why)
+    )
 
 
 def test_the_graph_is_walked_inside_the_exact_plans_first_step() -> None:

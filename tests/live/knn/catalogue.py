@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import msgspec
 
 from integration.engine.client import Cluster, part
-from integration.search import abilities, knn
+from integration.search import abilities
 from integration.search.asking import final_body
 from integration.search.hits import Hit, read_hits, read_total
 from integration.search.plan import SearchPlan, Target
 from integration.search.scripts import ensure_scripts
+from mappings import vectors
 from mappings.code import HashCode
 from mappings.fields import PARTS, StoredCodes, space_mapping
 
@@ -58,21 +59,23 @@ def collection() -> Collection:
     for number in range(RECORDS):
         centre = centres[number % CLUSTERS]
         text, both = (near(centre, rng) if rng.random() < 0.9 else None for _ in range(2))
-        pictures = tuple((n, near(centre, rng)) for n in range(rng.choice((0, 0, 1, 1, 1, 1, 2, 3, knn.PICTURES + 2))))
+        pictures = tuple(
+            (n, near(centre, rng)) for n in range(rng.choice((0, 0, 1, 1, 1, 1, 2, 3, vectors.PICTURES + 2)))
+        )
         stored = codes[f"r{number}"] = StoredCodes(text, pictures, both)
         title, shelf = " ".join(rng.choices(WORDS, k=2)), "rare" if number % 100 == 0 else "open"
         documents[f"r{number}"] = b'{"price": 813.50, "title":"%s","shelf":"%s","crosshatch":%s,"_crosshatch":%s}' % (
             title.encode(),
             shelf.encode(),
             msgspec.json.encode({"s": stored.members()}),
-            msgspec.json.encode({"s": knn.members(stored)}),
+            msgspec.json.encode({"s": vectors.members(stored)}),
         )
     return Collection(codes, documents, [near(rng.choice(centres), rng) for _ in range(12)])
 
 
 def create(cluster: Cluster, name: str = NAME, shards: int = 2) -> None:
     """An index that can hold vectors, attached as far as a search needs it."""
-    settings = {**knn.SETTINGS, "index.number_of_shards": shards, "index.number_of_replicas": 0}
+    settings = {**vectors.SETTINGS, "index.number_of_shards": shards, "index.number_of_replicas": 0}
     cluster.request("PUT", f"/{part(name)}", body={"settings": settings, "mappings": CATALOGUE})
 
 
@@ -80,7 +83,7 @@ def add_fields(cluster: Cluster, name: str = NAME) -> None:
     """Our fields and vectors, by the engine that this cluster can use."""
     engine = abilities.read(cluster).knn_engines[0]
     cluster.request("PUT", f"/{part(name)}/_mapping", body=space_mapping("s"))
-    cluster.request("PUT", f"/{part(name)}/_mapping", body=knn.mapping("s", BITS, engine))
+    cluster.request("PUT", f"/{part(name)}/_mapping", body=vectors.space_mapping("s", BITS, engine))
     ensure_scripts(cluster)
 
 

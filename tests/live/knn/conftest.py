@@ -11,12 +11,12 @@ from tests.knn_node import knn_node, layout
 
 @pytest.fixture(scope="session")
 def knn_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A client of the node, whose requests give up after ten seconds."""
+    """A client of the node."""
     try:
         layout.laid_out()
     except EngineUnavailable as error:
         pytest.skip(f"no node with plugins: {error}")
     with knn_node(tmp_path_factory.mktemp("knn")) as url:
-        cluster = Cluster(url, timeout=10)
+        cluster = Cluster(url)
         yield cluster
         cluster.close()

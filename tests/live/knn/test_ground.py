@@ -9,8 +9,9 @@ import pytest
 
 from integration import doctor
 from integration.engine.client import Cluster, part
-from integration.search import abilities, knn
+from integration.search import abilities
 from integration.settings import Settings
+from mappings import vectors
 from mappings.errors import EngineRefused
 from mappings.fields import StoredCodes, space_mapping
 from tests.live.knn import catalogue
@@ -86,14 +87,14 @@ def test_the_doctor_tells(knn_cluster: Cluster, tmp_path: Path, monkeypatch: pyt
 
 def test_graphs_need_settings_that_no_request_can_change(knn_cluster: Cluster, index: Callable[..., str]) -> None:
     name = index({}, {})
-    assert (knn.refusal(settings_of(knn_cluster, name)) or "").startswith("index.knn is not true")
+    assert (vectors.refusal(settings_of(knn_cluster, name)) or "").startswith("index.knn is not true")
     knn_cluster.request("PUT", f"/{name}/_mapping", body=space_mapping("s"))
     with pytest.raises(EngineRefused, match=r"when index\.knn setting is false"):
-        knn_cluster.request("PUT", f"/{name}/_mapping", body=knn.mapping("s", 128, "lucene"))
+        knn_cluster.request("PUT", f"/{name}/_mapping", body=vectors.space_mapping("s", 128, "lucene"))
     knn_cluster.request("POST", f"/{name}/_close")
     with pytest.raises(EngineRefused, match=r"final .* setting \[index\.knn\], not updateable"):
         knn_cluster.request("PUT", f"/{name}/_settings", body={"index.knn": True})
-    assert knn.refusal(settings_of(knn_cluster, index(knn.SETTINGS, {}))) is None
+    assert vectors.refusal(settings_of(knn_cluster, index(vectors.SETTINGS, {}))) is None
 
 
 def test_a_derived_source_would_change_the_catalogues_documents(
@@ -101,9 +102,9 @@ def test_a_derived_source_would_change_the_catalogues_documents(
 ) -> None:
     """With the plugin's default one vector field of ours is enough, and records without codes change as well."""
     name = index({"index.knn": True}, {"price": {"type": "double"}})
-    assert (knn.refusal(settings_of(knn_cluster, name)) or "").startswith("index.knn.derived_source.enabled is not")
+    assert (vectors.refusal(settings_of(knn_cluster, name)) or "").startswith("index.knn.derived_source.enabled is not")
     knn_cluster.request("PUT", f"/{name}/_mapping", body=space_mapping("s"))
-    knn_cluster.request("PUT", f"/{name}/_mapping", body=knn.mapping("s", 128, "lucene", ["text"]))
+    knn_cluster.request("PUT", f"/{name}/_mapping", body=vectors.space_mapping("s", 128, "lucene", ["text"]))
     knn_cluster.request("PUT", f"/{name}/_doc/1", body=b'{"price": 813.50}')
     assert b'"_source":{"price":813.5}' in knn_cluster.raw("GET", f"/{name}/_doc/1")
 
@@ -121,7 +122,7 @@ def test_the_catalogues_queries_stay_the_same(knn_cluster: Cluster) -> None:
         before = asked(knn_cluster, name)
         catalogue.add_fields(knn_cluster, name)
         assert asked(knn_cluster, name) == before
-        members = knn.members(next(codes for codes in records.codes.values() if codes.text and codes.image))
+        members = vectors.members(next(codes for codes in records.codes.values() if codes.text and codes.image))
         assert set(members) >= {"knn_text", "knn_image_0"}
         for number in range(5):
             knn_cluster.request("POST", f"/{name}/_update/{number}", body={"doc": {"_crosshatch": {"s": members}}})
@@ -149,7 +150,7 @@ def asked(cluster: Cluster, name: str) -> dict[str, Any]:
 
 def test_a_base64_value_is_no_vector(knn_cluster: Cluster, index: Callable[..., str]) -> None:
     """Else the vectors could be derived from the codes, and documents need no second form of them."""
-    name = index(knn.SETTINGS, {"v": {**BINARY, "method": {"name": "hnsw", "engine": "lucene"}}})
+    name = index(vectors.SETTINGS, {"v": {**BINARY, "method": {"name": "hnsw", "engine": "lucene"}}})
     value = StoredCodes(catalogue.random_code(random.Random(1))).members()["text"]
     with pytest.raises(EngineRefused, match="failed to parse field"):
         knn_cluster.request("PUT", f"/{name}/_doc/1", body={"v": value})

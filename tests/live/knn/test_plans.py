@@ -10,6 +10,7 @@ from integration.engine.client import Cluster, part
 from integration.search import knn
 from integration.search.plan import SearchPlan, plan
 from integration.search.request import SearchRequest
+from mappings import vectors
 from mappings.code import HashCode
 from tests.live.knn import catalogue
 from tests.live.knn.catalogue import LINEAR, NAME, TARGET, Collection, found
@@ -114,9 +115,9 @@ def test_filters_hold_inside_the_walk(knn_cluster: Cluster, records: Collection)
 def test_the_nearest_picture_is_told(knn_cluster: Cluster, records: Collection) -> None:
     """Each of the first pictures is found by its own code, also in a record that has more of them than vectors."""
     request = SearchRequest(image=b"x", size=5, k=5, on=("image",))
-    several = {record: codes for record, codes in records.codes.items() if len(codes.image) > knn.PICTURES}
+    several = {record: codes for record, codes in records.codes.items() if len(codes.image) > vectors.PICTURES}
     for record, codes in list(several.items())[:5]:
-        for number, code in codes.image[: knn.PICTURES]:
+        for number, code in codes.image[: vectors.PICTURES]:
             hits, _ = found(knn_cluster, knn.knn_plan(request, TARGET, [("image", code)]))
             first = next(hit for hit in hits if hit.id == record)
             assert (first.distance, first.part, first.picture) == (0, "image", number)
