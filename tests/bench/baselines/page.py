@@ -46,8 +46,8 @@ def section(name: str, table: Document) -> Iterator[str]:
         "",
         f"{table['query']} queries, {table['database']} stored pairs, {table['train']} training pairs. MAP over the "
         "whole ranking, tied items in a random order and averaged exactly; relevant is what shares a label. A query "
-        f"with no relevant item counts 0. Chance is {figure(table['chance'])}. Each cell is the mean of five seeds, ± "
-        "their standard deviation where it is not 0; the split is the published one.",
+        f"with no relevant item counts 0. Chance is {figure(table['chance'])}. Each cell is the mean of five seeds, or "
+        "of as many as its row says, ± their standard deviation where it is not 0; the split is the published one.",
         "",
     )
     for database, told in DATABASES.items():
@@ -74,8 +74,10 @@ def precisions(name: str, cells: Document, database: str) -> Iterator[str]:
                 spread([cell[direction] for key, cell in found.items() if key.startswith(f"{kind}/{length}/")])
                 for length in bits
             ]
+            seeds = min(sum(key.startswith(f"{kind}/{length}/") for key in found) for length in bits)
+            label = kind if seeds == 5 else f"{kind} ({seeds} seeds)"
             beside = REFERENCE.get((name, database, kind, direction), "")
-            yield f"| {kind if sign == 'I→T' else ''} | {sign} | {' | '.join(values)} | {beside} |"
+            yield f"| {label if sign == 'I→T' else ''} | {sign} | {' | '.join(values)} | {beside} |"
 
 
 def order(cells: Document) -> Iterator[str]:
