@@ -80,7 +80,8 @@ def test_every_part_sends_only_what_its_role_allows(
         if role.name in sent
     }
     of_bands = {"POST /{index}/_msearch", "POST /{index}/_count"}
-    assert unused["reader"] <= {"POST /{ours}/_mget", *of_bands}, unused
+    of_plugin = {"GET /", "GET /_nodes/plugins", "GET /_cluster/settings", "GET /_plugins/_knn/*/stats/*"}
+    assert unused["reader"] <= {"POST /{ours}/_mget", *of_bands, *of_plugin}, unused
     assert unused["worker"] <= {"DELETE /{index}/_doc/*", "POST /{ours}/_bulk"}, (
         unused
     )  # deletes in our window, problems
