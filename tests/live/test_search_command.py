@@ -28,14 +28,8 @@ HIT = ["id", "score", "bm25", "distance", "part", "picture", "title"]
 
 
 @pytest.fixture
-def search(
-    services: Services,
-    cluster: Cluster,
-    settings: Settings,
-    index: Callable[..., str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Callable[..., Result]]:
-    """Runs `crosshatch search` on an attached index of 30 records."""
+def name(cluster: Cluster, settings: Settings, index: Callable[..., str]) -> Iterator[str]:
+    """An attached index of 30 records."""
     card = catalogue.find("default-64", data=settings.data)
     name = index({"mappings": {"properties": {"title": {"type": "text"}} | space_mapping("s")["properties"]}})
     rng = random.Random(4)
@@ -48,9 +42,15 @@ def search(
     profile = TargetProfile(name="test", text=("title",), title="title")
     state.save(cluster, state.Attached(*state.concrete(cluster, name), "s", {"s": bundle}, profile, "secret"))
     ensure_scripts(cluster)
-    monkeypatch.setenv("CROSSHATCH_OPENSEARCH_URL", services.url)
-    yield lambda *arguments: CliRunner().invoke(cli, ["search", name, *arguments])
+    yield name
     state.forget(cluster, state.attached(cluster, name))
+
+
+@pytest.fixture
+def search(services: Services, name: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Runs `crosshatch search` on it."""
+    monkeypatch.setenv("CROSSHATCH_OPENSEARCH_URL", services.url)
+    return lambda *arguments: CliRunner().invoke(cli, ["search", name, *arguments])
 
 
 def printed(result: Result) -> Any:
@@ -83,11 +83,10 @@ def test_parts_by_comma_or_by_repetition(search: Callable[..., Result]) -> None:
     assert {hit["part"] for hit in printed(search("--like", "7", "--on", "image", "--json"))["hits"]} == {"image"}
 
 
-def test_weights_of_a_request_and_of_the_index(search: Callable[..., Result], cluster: Cluster) -> None:
+def test_weights_of_a_request_and_of_the_index(search: Callable[..., Result], name: str) -> None:
     asked = ("--like", "7", "--part-weight", "image=0.5", "--part-weight", "record=0", "--json")
     expected = printed(search(*asked))["hits"]
     assert expected != printed(search("--like", "7", "--json"))["hits"]
-    [name] = [known.index for known in state.every(cluster) if known.index.startswith("test-")]
     told = CliRunner().invoke(cli, ["weights", name, *asked[2:]])
     assert printed(told)["part_weights"] == {"text": 1.0, "image": 0.5, "record": 0.0}
     assert printed(search("--like", "7", "--json"))["hits"] == expected
