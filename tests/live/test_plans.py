@@ -32,6 +32,7 @@ __all__ = ["hands"]
 RECORDS = 300
 BODY = '{"title": "book %d", "call": 813.50}'
 BROKER = "redis://127.0.0.1:1/0"
+STRICT = {"dynamic": "strict", "properties": {"title": {"type": "text"}, "call": {"type": "double"}}}
 OTHER = replace(CARD, name="other", digest="0e" * 32)
 
 
@@ -62,13 +63,19 @@ def known(
     versioning: str, cluster: Cluster, index: Callable[..., str], tmp_path: Path, settings: Settings, hands: Hands
 ) -> state.Attached:
     """An attached, strict index whose records are encoded."""
-    (tmp_path / "p.yaml").write_text(f"name: test\nversioning: {versioning}\ntext: [title]\n")
-    properties = {"title": {"type": "text"}, "call": {"type": "double"}}
-    name = index({"mappings": {"dynamic": "strict", "properties": properties}})
-    lines = [json.dumps({"index": {"_id": str(n)}}) + "\n" + BODY % n + "\n" for n in range(RECORDS)]
+    profile = tmp_path / "p.yaml"
+    profile.write_text(f"name: test\nversioning: {versioning}\ntext: [title]\n")
+    return encoded(cluster, index({"mappings": STRICT}), profile, settings, hands, RECORDS)
+
+
+def encoded(
+    cluster: Cluster, name: str, profile: Path, settings: Settings, hands: Hands, records: int
+) -> state.Attached:
+    """The empty index `name` filled with so many books, attached by a profile, and every record of it encoded."""
+    lines = [json.dumps({"index": {"_id": str(n)}}) + "\n" + BODY % n + "\n" for n in range(records)]
     cluster.bulk(f"/{name}", "".join(lines).encode())
-    known = attaching.attach(cluster, attaching.plan(cluster, name, str(tmp_path / "p.yaml"), CARD))
-    assert update(cluster, known, settings).encoded == RECORDS
+    known = attaching.attach(cluster, attaching.plan(cluster, name, str(profile), CARD))
+    assert update(cluster, known, settings).encoded == records
     hands.encoder.encoded.clear()
     return known
 

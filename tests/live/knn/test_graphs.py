@@ -10,10 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from integration import attach as attaching
-from integration import plans, reattach, reindex, state, status
+from integration import plans, reattach, state, status
 from integration.cli import cli
 from integration.engine.client import Cluster
-from integration.parcels import Mode
 from integration.queries import QueryCodes
 from integration.search.request import SearchRequest
 from integration.search.run import Searcher
@@ -22,12 +21,10 @@ from mappings import bands, vectors
 from mappings.errors import AttachRefused, RequestError
 from tests.live.fakes import CARD, code_of
 from tests.live.test_follow import Hands, hands
-from tests.live.test_plans import BODY, BROKER, Silent
+from tests.live.test_plans import BODY, BROKER, STRICT, Silent, encoded, raw, update
 
 __all__ = ["hands"]
 RECORDS = 60
-FIELDS = {"title": {"type": "text"}, "call": {"type": "double"}}
-STRICT = {"dynamic": "strict", "properties": FIELDS}
 
 
 @pytest.fixture
@@ -46,18 +43,10 @@ def known(
     cluster: Cluster, index: Callable[..., str], tmp_path: Path, settings: Settings, hands: Hands
 ) -> state.Attached:
     """An attached, strict index that can hold vectors, and whose records are encoded."""
-    (tmp_path / "p.yaml").write_text("name: test\nversioning: external\ntext: [title]\n")
+    profile = tmp_path / "p.yaml"
+    profile.write_text("name: test\nversioning: external\ntext: [title]\n")
     name = index({"settings": vectors.SETTINGS, "mappings": STRICT})
-    lines = [json.dumps({"index": {"_id": str(n)}}) + "\n" + BODY % n + "\n" for n in range(RECORDS)]
-    cluster.bulk(f"/{name}", "".join(lines).encode())
-    known = attaching.attach(cluster, attaching.plan(cluster, name, str(tmp_path / "p.yaml"), CARD))
-    assert update(cluster, known, settings).encoded == RECORDS
-    hands.encoder.encoded.clear()
-    return known
-
-
-def update(cluster: Cluster, known: state.Attached, settings: Settings) -> Any:
-    return reindex.run(cluster, known, BROKER, settings, Mode(), Silent())
+    return encoded(cluster, name, profile, settings, hands, RECORDS)
 
 
 def add(cluster: Cluster, known: state.Attached, settings: Settings, **how: Any) -> plans.Added:
@@ -65,12 +54,8 @@ def add(cluster: Cluster, known: state.Attached, settings: Settings, **how: Any)
     return plans.add_vectors(cluster, now, now.space, BROKER, settings, Silent(), **how)
 
 
-def raw(cluster: Cluster, known: state.Attached, record: int) -> bytes:
-    return cluster.raw("GET", f"/{known.index}/_source/{record}")
-
-
 def beside(cluster: Cluster, known: state.Attached, record: int) -> Any:
-    return json.loads(raw(cluster, known, record)).get(bands.OBJECT, {}).get(known.space)
+    return json.loads(raw(cluster, known, str(record))).get(bands.OBJECT, {}).get(known.space)
 
 
 def graph_of(title: str) -> dict[str, list[int]]:
@@ -80,7 +65,7 @@ def graph_of(title: str) -> dict[str, list[int]]:
 def test_vectors_are_added_without_a_model_kept_by_every_write_and_taken_out_again(
     cluster: Cluster, known: state.Attached, settings: Settings, hands: Hands
 ) -> None:
-    before = [raw(cluster, known, n) for n in range(RECORDS)]
+    before = [raw(cluster, known, str(n)) for n in range(RECORDS)]
     done = add(cluster, known, settings)
     assert (done.counts.restored, done.counts.documents) == (RECORDS, RECORDS)
     assert all(beside(cluster, known, n) == graph_of(f"book {n}") for n in range(RECORDS))
@@ -105,7 +90,7 @@ def test_vectors_are_added_without_a_model_kept_by_every_write_and_taken_out_aga
     assert plans.drop(cluster, state.attached(cluster, known.index), known.space) == RECORDS
     assert beside(cluster, known, 3) == graph_of("book 3")
     assert plans.drop(cluster, state.attached(cluster, known.index), known.space, plan="knn") == RECORDS
-    assert [raw(cluster, known, n) for n in range(RECORDS) if n != 2] == before[:2] + before[3:]
+    assert [raw(cluster, known, str(n)) for n in range(RECORDS) if n != 2] == before[:2] + before[3:]
     assert state.attached(cluster, known.index).bundle.vectors is None
     with pytest.raises(RequestError, match=r"has no vectors for the k-NN plugin; .* `crosshatch plans add"):
         searcher.search(known.index, SearchRequest(image=b"-", plan="knn"))
