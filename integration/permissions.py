@@ -144,6 +144,11 @@ ROLES = (
         ],
     ),
     Role(
+        "learner",
+        "Crosshatch, learning: evaluate and train with --data index:NAME, which read every document and write none",
+        [*["GET /{index}/_settings", "GET /{ours}/_doc/*"], *_SCAN[1:]],
+    ),
+    Role(
         "reader",
         "Crosshatch, searching: crosshatch search, or a client with the stored scripts",
         [

@@ -43,7 +43,7 @@ def read(document: dict[str, Any], profile: TargetProfile) -> Content:
     """Read `document` (a parsed `_source`) by `profile`."""
     record, problem = None, None
     try:
-        record = _marc(document, profile.marc) if profile.marc else None
+        record = marc_record(document, profile.marc) if profile.marc else None
         text = _text(document, profile, record)
     except RecordError as error:
         text, problem = None, error
@@ -96,13 +96,17 @@ def normalised(text: str) -> str:
 
 
 def _text(document: dict[str, Any], profile: TargetProfile, record: BibRecord | None) -> str | None:
-    parts = [_line(document, name, html=name in profile.html) for name in profile.text]
+    parts = ["; ".join(lines(document, name, html=name in profile.html)) for name in profile.text]
     if record:
         parts.append(normalised(record.words))
     return ". ".join(part for part in parts if part)[:MAX_TEXT] or None
 
 
-def _line(document: dict[str, Any], name: str, *, html: bool) -> str:
+def lines(document: dict[str, Any], name: str, *, html: bool) -> list[str]:
+    """What field `name` says, normalised, each value once; `html`: without its tags.
+
+    Raises RecordError where an object lies there.
+    """
     found: dict[str, None] = {}  # in order, each once
     room = MAX_TEXT
     for value in values(document, name):
@@ -114,10 +118,10 @@ def _line(document: dict[str, Any], name: str, *, html: bool) -> str:
             text = unescape(_TAG.sub(" ", str(value))) if html else str(value)
             room -= len(text)
             found[normalised(text)] = None
-    return "; ".join(text for text in found if text)
+    return [text for text in found if text]
 
 
-def _marc(document: dict[str, Any], marc: MarcField) -> BibRecord | None:
+def marc_record(document: dict[str, Any], marc: MarcField) -> BibRecord | None:
     """The MARC record inside the document; None where there is none. Raises RecordError."""
     from integration.sources.inside import record_of  # a profile without MARC needs no MARC reader
 

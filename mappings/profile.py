@@ -73,8 +73,10 @@ class MarcField(_Strict):
 class TargetProfile(_Strict):
     """How one kind of catalogue stores its records. Field names use dots into objects and lists.
 
-    `html` are those `text` fields whose tags are to be left out. `indices` are patterns of the names that such a
-    system gives its indices (`*` for a prefix or a tenant): they tell which profile may fit, and decide nothing.
+    `html` are those `text` fields whose tags are to be left out. `captions` and `subjects` serve training and measuring
+    on the catalogue itself: fields of which each value says, in some language, what the record is, and fields of its
+    subject headings; out of `marc` both come by themselves. `indices` are patterns of the names that such a system
+    gives its indices (`*` for a prefix or a tenant): they tell which profile may fit, and decide nothing.
     """
 
     name: str = Field(pattern=r"^[a-z0-9_-]{1,40}$")
@@ -82,6 +84,8 @@ class TargetProfile(_Strict):
     text: tuple[str, ...] = ()
     html: tuple[str, ...] = Field(default=(), exclude_if=_unset)
     search: tuple[str, ...] = ()
+    captions: tuple[str, ...] = Field(default=(), exclude_if=_unset)
+    subjects: tuple[str, ...] = Field(default=(), exclude_if=_unset)
     marc: MarcField | None = None
     pictures: tuple[PictureField, ...] = ()
     language: str | None = None

@@ -1,15 +1,15 @@
 """Features of raw pictures and texts by a bundle's own backbones, kept by content and backbone."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 
 from encoders.bundle import ImageModel, Model, TextModel
-from encoders.data.api import Chosen, Floats, Pairs
-from encoders.data.cache import Arrays, kept
+from encoders.data.api import Chosen, Floats, Pairs, Rows
+from encoders.data.cache import kept
 from encoders.decoding import picture_features
 from encoders.loading import towers
 from encoders.towers import PictureTower, TextTower
@@ -20,7 +20,7 @@ MAX_PIXELS = 50_000_000
 
 @dataclass(frozen=True)
 class Extracted:
-    """The pairs with their features, and the seconds that each side took (0 where the features came with the set)."""
+    """The pairs with their features, and the seconds that each side takes (0 where the features came with the set)."""
 
     pairs: Pairs
     image_seconds: float = 0.0
@@ -42,31 +42,34 @@ def extracted(pairs: Pairs, model: Model, device: str) -> Extracted:
 def _of_pictures(pairs: Pairs, tower: PictureTower, model: Model) -> tuple[Floats, float]:
     pictures = pairs.pictures or ()
 
-    def extract(count: int) -> Arrays:
-        some = Chosen(pictures, np.arange(min(count, len(pictures))))
-        features, errors = picture_features(tower, some, max_pixels=MAX_PIXELS)
+    def extract(rows: Rows) -> Floats:
+        features, errors = picture_features(tower, Chosen(pictures, rows), max_pixels=MAX_PIXELS)
         for number, error in errors.items():
-            raise DataError(f"{pairs.name}: picture {number} cannot be decoded: {error}; restore it") from error
-        return {"features": features}
+            raise DataError(f"{pairs.name}: picture {rows[number]} cannot be decoded: {error}; restore it") from error
+        return features
 
-    arrays, seconds = kept(_key(model.image, pictures), len(pictures), extract)
-    return arrays["features"].astype(np.float32), seconds
+    return _once(model.image, pictures, extract)
 
 
 def _of_captions(pairs: Pairs, tower: TextTower, model: Model) -> tuple[Floats, float]:
-    captions = list(pairs.captions or ())
+    captions = pairs.captions or ()
 
-    def extract(count: int) -> Arrays:
-        return {"features": tower.features(captions[:count])[0]}
+    def extract(rows: Rows) -> Floats:
+        return tower.features([captions[int(row)] for row in rows])[0]
 
-    contents = (caption.encode("utf-8", "replace") for caption in captions)
-    arrays, seconds = kept(_key(model.text, contents), len(captions), extract)
-    return arrays["features"].astype(np.float32), seconds
+    return _once(model.text, (caption.encode("utf-8", "replace") for caption in captions), extract)
 
 
-def _key(backbone: TextModel | ImageModel, contents: Iterable[bytes]) -> str:
-    """SHA-256 over the backbone's weights and settings, and each row's content."""
-    state = hashlib.sha256(msgspec.json.encode(backbone))
-    for content in contents:
-        state.update(hashlib.sha256(content).digest())
-    return state.hexdigest()
+def _once(
+    backbone: TextModel | ImageModel, contents: Iterable[bytes], extract: Callable[[Rows], Floats]
+) -> tuple[Floats, float]:
+    """Features of every row, [n, features], and the seconds that all would take: equal contents are extracted once.
+
+    They are kept by the SHA-256 of the backbone's weights and settings, and of each content.
+    """
+    place: dict[bytes, int] = {}
+    which = np.array([place.setdefault(hashlib.sha256(content).digest(), len(place)) for content in contents])
+    rows = np.unique(which, return_index=True)[1]
+    key = hashlib.sha256(b"".join([msgspec.json.encode(backbone), *place])).hexdigest()
+    arrays, seconds = kept(key, len(rows), lambda count: {"features": extract(rows[:count])})
+    return arrays["features"].astype(np.float32)[which], seconds * len(which) / len(rows)

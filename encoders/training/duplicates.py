@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.sparse import block_array, csr_array, hstack
+from scipy.sparse.csgraph import connected_components
 
 NEAR = 2  # bits of 64 that a near-duplicate's hash may differ in
 
@@ -15,6 +17,7 @@ def difference_hash(picture: Image.Image) -> NDArray[np.uint8]:
 
 def groups(hashes: NDArray[np.uint8], *, near: int = NEAR) -> NDArray[np.int64]:
     """Group number of each picture: those within `near` bits, and all that hang together, share one. [n, 8] -> [n]"""
+    whole = np.ascontiguousarray(hashes).view(np.uint64)[:, 0]
     parent = list(range(len(hashes)))
 
     def root(node: int) -> int:
@@ -24,7 +27,17 @@ def groups(hashes: NDArray[np.uint8], *, near: int = NEAR) -> NDArray[np.int64]:
         return node
 
     for row in range(len(hashes) - 1):
-        apart = np.bitwise_count(hashes[row] ^ hashes[row + 1 :]).sum(axis=1)
+        apart = np.bitwise_count(whole[row] ^ whole[row + 1 :])
         for other in np.flatnonzero(apart <= near):
             parent[root(row + 1 + int(other))] = root(row)
     return np.array([root(node) for node in range(len(hashes))], dtype=np.int64)
+
+
+def together(*groupings: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Groups of what shares a group in one grouping or another, and all that hangs together so. Each [n] -> [n]"""
+    count, columns = len(groupings[0]), []
+    for groups in groupings:
+        kinds, which = np.unique(groups, return_inverse=True)
+        columns.append(csr_array((np.ones(count), (np.arange(count), which)), shape=(count, len(kinds))))
+    of_groups = hstack(columns, format="csr")
+    return np.asarray(connected_components(block_array([[None, of_groups], [of_groups.T, None]]))[1][:count])

@@ -8,8 +8,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from encoders.data import named
 from encoders.evaluation import Stored, Ties
+from integration.cli.datasets import opened
 from integration.cli.door import as_json, errors, print_json
 from integration.settings import load
 
@@ -18,7 +18,7 @@ SHOWN = ("map", "map@50", "precision@10", "hit@10", "ndcg")  # of all that is me
 
 @click.command()
 @click.argument("bundle", nargs=-1, required=True)
-@click.option("--data", "name", required=True, metavar="NAME", help="Data set; a wrong name lists all.")
+@click.option("--data", "name", required=True, metavar="NAME", help="Data set, or index:NAME; a wrong name lists all.")
 @click.option(
     "--folder", type=click.Path(path_type=Path), metavar="FOLDER", help="Its files; default: CROSSHATCH_DATA/sets/NAME."
 )
@@ -35,11 +35,11 @@ def evaluate(
     from encoders.evaluation import results, run  # scipy and matplotlib: not for `crosshatch --help`
 
     settings = load()
-    dataset = named(name, folder or settings.data / "sets" / name, seed=seed)
-    encoders = run.run(bundle, dataset, data=settings.data, device=settings.device, ties=ties, stored=database)
-    found = results.document(dataset, [one.measured for one in encoders], ties=ties, stored=database)
-    for file in run.write(out, found, dataset, encoders) if out else ():
-        errors.print(f"wrote {file}", highlight=False)
+    with opened(name, folder, settings, seed=seed) as dataset:
+        encoders = run.run(bundle, dataset, data=settings.data, device=settings.device, ties=ties, stored=database)
+        found = results.document(dataset, [one.measured for one in encoders], ties=ties, stored=database)
+        for file in run.write(out, found, dataset, encoders) if out else ():
+            errors.print(f"wrote {file}", highlight=False)
     print_json(found) if as_json else _print(found)
 
 
