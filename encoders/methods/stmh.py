@@ -8,8 +8,8 @@ Texts are clustered by k topics f_j, each text g_i belonging to half of them; pi
 is not squared, so that odd ones count less; R turns concepts into topics. The form is that in which the field passes
 the method round, where each text has exactly k / 2 topics, which balances its code. One matrix after the other is set
 to its minimum (the pictures' norm by a quadratic that bounds it), so the objective never rises. Ours: both sides scaled
-to rows of mean squared length 1, and a start from k texts as topics; from random memberships V R copies them, and they
-hardly ever move again.
+to rows of mean squared length 1, so that the authors' small weights mean the same for features of any scale. From random
+memberships, as here, the joining must stay small: else V R copies them, and they hardly ever move again.
 """
 
 from dataclasses import dataclass
@@ -28,20 +28,19 @@ SMALLEST = 1e-8  # a picture that is rebuilt exactly would otherwise weigh infin
 
 @dataclass
 class Stmh(Method):
-    """Semantic topics. α is `share`, λ `joining`, γ `penalty`: chosen on a validation part of Wiki's training pairs."""
+    """Semantic topics. α is `share`, λ `joining`, γ `penalty`: as in the authors' code, which stops after 5 iterations."""
 
     name: ClassVar[str] = "stmh"
 
-    share: float = 0.3
-    joining: float = 1.0
-    penalty: float = 1.0
-    iterations: int = 50
+    share: float = 0.5
+    joining: float = 1e-6
+    penalty: float = 1e-6
+    iterations: int = 5
     tolerance: float = 1e-5
 
     def _learn(self, images: Doubles, texts: Doubles, labels: Flags) -> Learnt:
         x, y = even(images), even(texts)
-        rng = np.random.default_rng(self.seed)
-        chosen = halves(squares(y, y[rng.choice(len(y), self.bits, replace=len(y) < self.bits)]))
+        chosen = halves(np.random.default_rng(self.seed).random((len(y), self.bits)))
         concepts, weights = chosen - 0.5, np.ones(len(x))
         for _ in range(self.iterations):
             topics = self._topics(y, chosen)

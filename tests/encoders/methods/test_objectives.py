@@ -177,6 +177,16 @@ def test_stmh_never_rises_and_each_code_has_half_of_its_bits() -> None:
         assert (np.bitwise_count(codes).sum(axis=1) == 16).all()
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_stmh_parts_the_pairs_by_every_topic(seed: int) -> None:
+    """A topic of all texts, or of none, is a bit that ranks stored pictures the same for every query."""
+    codes = Stmh(32, seed=seed).fit(MADE.images, MADE.texts).training_codes
+    assert codes is not None
+    share = np.unpackbits(codes, axis=1).mean(axis=0)
+    assert 0 < share.min()
+    assert share.max() < 1
+
+
 def slow_divergence(codes: np.ndarray, labels: np.ndarray, quantising: float) -> float:
     n, labels = len(codes), labels.astype(float)
     affinity, near = np.zeros((n, n)), np.zeros((n, n))
