@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from scipy.sparse.linalg import LinearOperator, eigsh
 
 from encoders.methods.cca import NULL, repeated, whitening
 from encoders.methods.method import Flags, Learnt, Method, linear
 from encoders.training.itq import Doubles
+
+LARGE = 128  # rows of a Gram matrix from which its first direction alone is looked for
 
 
 @dataclass
@@ -101,10 +104,18 @@ def unit_rows(labels: Flags) -> Doubles:
 
 
 def strongest(matrix: Doubles) -> tuple[Doubles, Doubles]:
-    """Left and right singular vectors of the largest singular value, by the smaller of the two Gram matrices."""
+    """Left and right singular vectors of the largest singular value, by the smaller of the two Gram matrices.
+
+    A large one is never made: Lanczos iterations, from a start that is always the same, find its first direction.
+    """
     if matrix.shape[0] < matrix.shape[1]:
         b, a = strongest(matrix.T)
         return a, b
-    b = np.linalg.eigh(matrix.T @ matrix)[1][:, -1]
+    width = matrix.shape[1]
+    if width > LARGE:
+        gram = LinearOperator((width, width), matvec=lambda v: matrix.T @ (matrix @ v), dtype=np.float64)
+        b = eigsh(gram, k=1, v0=np.ones(width), tol=1e-9)[1][:, 0]
+    else:
+        b = np.linalg.eigh(matrix.T @ matrix)[1][:, -1]
     a = matrix @ b
     return np.asarray(a / max(float(np.linalg.norm(a)), np.finfo(float).tiny)), np.asarray(b)

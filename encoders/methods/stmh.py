@@ -8,8 +8,8 @@ Texts are clustered by k topics f_j, each text g_i belonging to half of them; pi
 is not squared, so that odd ones count less; R turns concepts into topics. The form is that in which the field passes
 the method round, where each text has exactly k / 2 topics, which balances its code. One matrix after the other is set
 to its minimum (the pictures' norm by a quadratic that bounds it), so the objective never rises. Ours: both sides scaled
-to rows of mean squared length 1, so that the authors' small weights mean the same for features of any scale. From random
-memberships, as here, the joining must stay small: else V R copies them, and they hardly ever move again.
+to rows of mean squared length 1, so that the authors' small weights mean the same for features of any scale. With a
+large `joining` V R copies the random memberships that it begins from, and they hardly ever move again.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ SMALLEST = 1e-8  # a picture that is rebuilt exactly would otherwise weigh infin
 
 @dataclass
 class Stmh(Method):
-    """Semantic topics. α is `share`, λ `joining`, γ `penalty`: as in the authors' code, which stops after 5 iterations."""
+    """Semantic topics. α is `share`, λ `joining`, γ `penalty`: their values are the authors', so are 5 iterations."""
 
     name: ClassVar[str] = "stmh"
 

@@ -1,7 +1,9 @@
 """One method, length and seed on one data set: MAP in both directions against three databases, and times."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +32,28 @@ class Cell:
         return f"{self.method}/{self.bits}/{self.seed}"
 
 
-def measured(cell: Cell, dataset: DataSet) -> dict[str, object]:
+def measured(cell: Cell, folds: Sequence[DataSet]) -> dict[str, object]:
+    """Fit on each training part; MAP over the queries of all folds, and the mean seconds of a fold."""
+    parts = [of_fold(cell, dataset) for dataset in folds]
+    sizes = [len(dataset.query) for dataset in folds]
+
+    def pooled(name: str) -> dict[str, float]:
+        return {
+            direction: round(float(np.average([part[name][direction] for part in parts], weights=sizes)), 5)
+            for direction in parts[0][name]
+        }
+
+    tables = [name for name in ("projected", "unseen", "learned") if name in parts[0]]
+    numbers = {name: float(np.mean([part[name] for part in parts])) for name in ("fit_s", "codes_per_s")}
+    return {
+        **{name: parts[0][name] for name in ("parameters", "losses") if name in parts[0]},
+        **{name: pooled(name) for name in tables},
+        "fit_s": round(numbers["fit_s"], 3),
+        "codes_per_s": round(numbers["codes_per_s"]),
+    }
+
+
+def of_fold(cell: Cell, dataset: DataSet) -> dict[str, Any]:
     """Fit on the training part; MAP of the queries. Seconds are processor time of the whole process."""
     train, query, database = dataset.train, dataset.query, dataset.database
     method = methods.named(cell.method)(cell.bits, seed=cell.seed)
@@ -41,12 +64,12 @@ def measured(cell: Cell, dataset: DataSet) -> dict[str, object]:
     start = time.process_time()
     asked = Stored(method, query)
     encoded = time.process_time() - start
-    document: dict[str, object] = {
+    document: dict[str, Any] = {
         "parameters": method.parameters,
         "projected": both(asked, stored, query, database),
         "unseen": unseen(asked, query),
-        "fit_s": round(fitted, 3),
-        "codes_per_s": round(2 * len(query) / max(encoded, 1e-6)),
+        "fit_s": fitted,
+        "codes_per_s": 2 * len(query) / max(encoded, 1e-6),
     }
     if method.training_codes is not None:
         learnt = Stored.same(method.training_codes)
@@ -96,8 +119,10 @@ def precision(queries: Packed, stored: Packed, query: Pairs, database: Pairs) ->
     return round(float(np.concatenate(parts).mean()), 5)
 
 
-def by_chance(dataset: DataSet) -> float:
+def by_chance(folds: Sequence[DataSet]) -> float:
     """MAP of a random order: codes that are all the same tie everywhere."""
-    query, database = dataset.query, dataset.database
-    codes = (np.zeros((len(pairs), 2), dtype=np.uint8) for pairs in (query, database))
-    return precision(*codes, query, database)
+    found = []
+    for dataset in folds:
+        codes = (np.zeros((len(pairs), 2), dtype=np.uint8) for pairs in (dataset.query, dataset.database))
+        found.append(precision(*codes, dataset.query, dataset.database))
+    return round(float(np.average(found, weights=[len(dataset.query) for dataset in folds])), 5)
