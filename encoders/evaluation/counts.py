@@ -29,6 +29,16 @@ class Counts:
 
 
 @dataclass(frozen=True, eq=False)
+class Placed:
+    """A ranking without ties: where its m relevant items stand, query by query, each one's in rising order."""
+
+    rows: Numbers  # of the query [m]
+    places: Numbers  # from 1 [m]
+    gains: Numbers  # [m]
+    shared: Numbers  # items of the whole database by gain 0, 1, …, most [q, most + 1]
+
+
+@dataclass(frozen=True, eq=False)
 class Chunk:
     """Some queries against everything. An item that is not to be found has the distance bits + 1, and no gain."""
 
@@ -48,14 +58,14 @@ class Chunk:
         table = table[:, :-1]  # what is not to be found
         return Counts(table.sum(axis=2), table[:, :, 1:].sum(axis=2), table @ np.arange(kinds), table.sum(axis=1))
 
-    def in_order(self, order: Rows) -> Counts:
-        """One group an item: what ties stands in the order given, as a stable sort of a permuted database leaves it."""
-        ranks = np.argsort(self.apart[:, order], axis=1, kind="stable")
-        gains = np.take_along_axis(self.gains[:, order], ranks, axis=1).astype(np.int64)
-        there = np.take_along_axis(self.apart[:, order], ranks, axis=1) <= self.bits
+    def in_order(self) -> Placed:
+        """What ties stands as it is stored, as a stable sort leaves it."""
+        ranks = np.argsort(self.apart, axis=1, kind="stable")
+        gains = np.take_along_axis(self.gains, ranks, axis=1)
+        rows, places = np.divmod(np.flatnonzero(gains), gains.shape[1])
         shared = np.stack([np.bincount(row, minlength=self.most + 1) for row in gains])
-        shared[:, 0] -= (~there).sum(axis=1)
-        return Counts(there.astype(np.int64), (gains > 0).astype(np.int64), gains, shared)
+        shared[:, 0] -= (self.apart > self.bits).sum(axis=1)
+        return Placed(rows, places + 1, gains[rows, places].astype(np.int64), shared)
 
 
 def chunks(queries: Codes, stored: Codes, relevant: Relevance, *, own: Rows | None = None) -> Iterator[Chunk]:

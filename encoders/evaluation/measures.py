@@ -21,7 +21,7 @@ Doubles = NDArray[np.float64]
 
 def average_precision(counts: Counts) -> Doubles:
     """AP over the whole ranking: the mean, over the relevant items, of the precision where each stands. -> [q]"""
-    return _share(_precisions(counts, int(counts.found.sum(axis=1).max())), counts.relevant.sum(axis=1))
+    return share(_precisions(counts, int(counts.found.sum(axis=1).max())), counts.relevant.sum(axis=1))
 
 
 def average_precision_at(counts: Counts, size: int) -> Doubles:
@@ -34,7 +34,7 @@ def average_precision_at(counts: Counts, size: int) -> Doubles:
     before, past = _before(counts.found), np.cumsum(counts.found, axis=1)
     whole = _precisions_of(counts, np.where(past <= size, counts.found, 0))
     found = np.where(past <= size, counts.relevant, 0).sum(axis=1)
-    result: Doubles = _share(whole, found)
+    result: Doubles = share(whole, found)
     rows, groups = np.nonzero((before < size) & (size < past))
     n, r, first = (array[rows, groups] for array in (counts.found, counts.relevant, before))
     t, known = size - first, found[rows]
@@ -47,14 +47,14 @@ def average_precision_at(counts: Counts, size: int) -> Doubles:
     chance = np.exp(_choose(r[at], m) + _choose((n - r)[at], t[at] - m) - _choose(n, t)[at])
     chance /= np.bincount(at, chance, minlength=len(rows))[at]
     inside = _sum(t[at], m, first[at], known[at], t[at])
-    given = _share(whole[rows][at] + inside, known[at] + m)
+    given = share(whole[rows][at] + inside, known[at] + m)
     result[rows] = np.bincount(at, chance * given, minlength=len(rows))
     return result
 
 
 def average_precision_of_possible(counts: Counts, size: int) -> Doubles:
     """AP@N divided by as many relevant items as N places could hold, min(N, R). -> [q]"""
-    return _share(_precisions(counts, size), np.minimum(size, counts.relevant.sum(axis=1)))
+    return share(_precisions(counts, size), np.minimum(size, counts.relevant.sum(axis=1)))
 
 
 def relevant_among(counts: Counts, sizes: Numbers) -> Doubles:
@@ -65,16 +65,6 @@ def relevant_among(counts: Counts, sizes: Numbers) -> Doubles:
     before, relevant = np.cumsum(counts.found, axis=1), np.cumsum(counts.relevant, axis=1)
     rows = [np.interp(sizes, [0, *f], [0, *r]) for f, r in zip(before, relevant, strict=True)]
     return np.stack(rows)
-
-
-def precision_at(counts: Counts, sizes: Numbers) -> Doubles:
-    """Share of the first N that is relevant. -> [q, sizes]"""
-    return relevant_among(counts, sizes) / sizes
-
-
-def recall_at(counts: Counts, sizes: Numbers) -> Doubles:
-    """Share of the relevant items that is among the first N. -> [q, sizes]"""
-    return _share(relevant_among(counts, sizes), counts.relevant.sum(axis=1)[:, None])
 
 
 def hit_at(counts: Counts, size: int) -> Doubles:
@@ -102,15 +92,19 @@ def ndcg(counts: Counts, size: int | None = None) -> Doubles:
     Järvelin and Kekäläinen (TOIS 2002) with the discount of Burges et al. (ICML 2005); the gain is the number of shared
     labels itself. Tied items share the mean of their gains.
     """
-    kinds = np.arange(counts.shared.shape[1])
-    best = counts.shared[:, ::-1]
-    return _share(_discounted(counts.found, counts.gains, size), _discounted(best, best * kinds[::-1], size))
+    return share(_discounted(counts.found, counts.gains, size), ideal(counts.shared, size))
+
+
+def ideal(shared: Numbers, size: int | None) -> Doubles:
+    """What nDCG is divided by: the sum in the best order, from the items by gain [q, most + 1]. -> [q]"""
+    best, kinds = shared[:, ::-1], np.arange(shared.shape[1])
+    return _discounted(best, best * kinds[::-1], size)
 
 
 def curve(counts: Counts) -> tuple[Doubles, Doubles]:
     """Precision and recall within each radius, [q, g] each. Where nothing lies within it, precision is 0."""
     found, relevant = np.cumsum(counts.found, axis=1), np.cumsum(counts.relevant, axis=1)
-    return _share(relevant, found), _share(relevant, counts.relevant.sum(axis=1)[:, None])
+    return share(relevant, found), share(relevant, counts.relevant.sum(axis=1)[:, None])
 
 
 def area(precision: Doubles, recall: Doubles) -> float:
@@ -120,7 +114,7 @@ def area(precision: Doubles, recall: Doubles) -> float:
 
 def f1(precision: Doubles, recall: Doubles) -> Doubles:
     """Harmonic mean of the two, [g] and [g] -> [g]"""
-    return _share(2 * precision * recall, precision + recall)
+    return share(2 * precision * recall, precision + recall)
 
 
 def chance(shared: Numbers) -> Counts:
@@ -157,7 +151,7 @@ def _discounted(found: Numbers, gains: Numbers, size: int | None) -> Doubles:
     sums = _discounts(int(past.max()))
     last = past if size is None else np.minimum(past, size)
     first = _before(found) if size is None else np.minimum(_before(found), size)
-    return np.asarray((_share(gains, found) * (sums[last] - sums[first])).sum(axis=1), dtype=np.float64)
+    return np.asarray((share(gains, found) * (sums[last] - sums[first])).sum(axis=1), dtype=np.float64)
 
 
 @lru_cache(maxsize=8)
@@ -182,7 +176,7 @@ def _choose(items: Numbers, drawn: Numbers) -> Doubles:
     return np.asarray(gammaln(items + 1) - gammaln(drawn + 1) - gammaln(items - drawn + 1), dtype=np.float64)
 
 
-def _share(part: Numbers | Doubles, whole: Numbers | Doubles) -> Doubles:
+def share(part: Numbers | Doubles, whole: Numbers | Doubles) -> Doubles:
     """part / whole, 0 where there is no whole."""
     shares: Doubles = np.where(whole > 0, part / np.where(whole > 0, whole, 1), 0.0)
     return shares

@@ -1,7 +1,7 @@
 """The protocol: four directions, each measured query by query, with intervals and with what chance would give."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from encoders.evaluation import Ties, measures
 from encoders.evaluation.bootstrap import intervals
 from encoders.evaluation.coding import Coded
 from encoders.evaluation.counts import Chunk, Codes, Counts, Numbers, chunks
+from encoders.evaluation.rankings import Ordered, Ranking, Tied, precision_at, recall_at
 from encoders.evaluation.relevance import relevance
 from mappings.errors import RequestError
 
@@ -117,17 +118,27 @@ def _places(query: Rows, stored: Rows) -> Rows:
     return place[query]
 
 
+def _permuted(meeting: Sides) -> Sides:
+    """The database in another order, by seed 0: that of the files may give the pairing away."""
+    order = np.random.default_rng(0).permutation(len(meeting.stored))
+    own = meeting.own
+    if own is not None:
+        place = np.append(np.argsort(order), -1)  # -1 stays
+        own = place[own]
+    return replace(meeting, stored=meeting.stored[order], database=meeting.database[order], own=own)
+
+
 def _direction(dataset: DataSet, meeting: Sides, bits: int, ties: Ties) -> Direction:
+    meeting = _permuted(meeting) if ties == "order" else meeting
     wanted = relevance(dataset.pairs.take(meeting.query), dataset.pairs.take(meeting.stored))
-    order = np.random.default_rng(0).permutation(len(meeting.stored)) if ties == "order" else None
     values: list[dict[str, Doubles]] = []
     shared = []
     sums = np.zeros((2, bits + 1))
     heads = []
     sizes = np.arange(1, min(LONGEST, len(meeting.stored)) + 1)
-    for radius, ranked in _blocks(chunks(meeting.queries, meeting.database, wanted, own=meeting.own), order):
+    for radius, ranked in _blocks(chunks(meeting.queries, meeting.database, wanted, own=meeting.own), ties):
         sums += np.stack(measures.curve(radius)).sum(axis=1)
-        heads.append(measures.precision_at(ranked, sizes).sum(axis=0))
+        heads.append(precision_at(ranked, sizes).sum(axis=0))
         values.append(_values(ranked, len(meeting.stored)))
         shared.append(radius.shared)
     each, random = _joined(values), _chances(np.concatenate(shared), len(meeting.stored))
@@ -153,22 +164,23 @@ def _direction(dataset: DataSet, meeting: Sides, bits: int, ties: Ties) -> Direc
     )
 
 
-def _blocks(parts: Iterator[Chunk], order: Rows | None) -> Iterator[tuple[Counts, Counts]]:
-    """Counts by radius, and by rank (the same where ties are averaged), of as many queries as are summed up at once."""
+def _blocks(parts: Iterator[Chunk], ties: Ties) -> Iterator[tuple[Counts, Ranking]]:
+    """Counts by radius, and the ranking (of these where ties are averaged), of as many queries as are summed up at
+    once."""
     waiting: list[Counts] = []
     for part in parts:
         radius = part.by_radius()
-        if order is not None:
-            yield radius, part.in_order(order)
+        if ties == "order":
+            yield radius, Ordered(part.in_order())
             continue
         waiting.append(radius)
         if sum(counts.found.size for counts in waiting) > BLOCK:
             joined = _stacked(waiting)
-            yield joined, joined
+            yield joined, Tied(joined)
             waiting = []
     if waiting:
         joined = _stacked(waiting)
-        yield joined, joined
+        yield joined, Tied(joined)
 
 
 def _stacked(parts: list[Counts]) -> Counts:
@@ -176,24 +188,24 @@ def _stacked(parts: list[Counts]) -> Counts:
     return Counts(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-def _values(ranked: Counts, database: int) -> dict[str, Doubles]:
+def _values(ranked: Ranking, database: int) -> dict[str, Doubles]:
     """Every figure of every query, by name."""
     cuts = np.array([cut for cut in CUTS if cut <= database], dtype=np.int64)
-    result = {"map": measures.average_precision(ranked)}
+    result = {"map": ranked.average_precision()}
     for cut in (cut for cut in AP_CUTS if cut < database):
-        result[f"map@{cut}"] = measures.average_precision_at(ranked, cut)
-        result[f"map@{cut}/possible"] = measures.average_precision_of_possible(ranked, cut)
-    for name, measure in (("precision", measures.precision_at), ("recall", measures.recall_at)):
+        result[f"map@{cut}"] = ranked.average_precision_at(cut)
+        result[f"map@{cut}/possible"] = ranked.average_precision_of_possible(cut)
+    for name, measure in (("precision", precision_at), ("recall", recall_at)):
         result |= {f"{name}@{cut}": row for cut, row in zip(cuts, measure(ranked, cuts).T, strict=True)}
-    result |= {f"hit@{cut}": measures.hit_at(ranked, int(cut)) for cut in cuts}
-    result["hit@all"] = measures.hit_at(ranked, database)
-    return result | {"ndcg": measures.ndcg(ranked), f"ndcg@{NDCG_CUT}": measures.ndcg(ranked, NDCG_CUT)}
+    result |= {f"hit@{cut}": ranked.hit_at(int(cut)) for cut in cuts}
+    result["hit@all"] = ranked.hit_at(database)
+    return result | {"ndcg": ranked.ndcg(), f"ndcg@{NDCG_CUT}": ranked.ndcg(NDCG_CUT)}
 
 
 def _chances(shared: Numbers, database: int) -> dict[str, Doubles]:
     """The same of random orders; they hang on the items by gain alone, which many queries have in common."""
     kinds, which = np.unique(shared, axis=0, return_inverse=True)
-    return {name: each[which] for name, each in _values(measures.chance(kinds), database).items()}
+    return {name: each[which] for name, each in _values(Tied(measures.chance(kinds)), database).items()}
 
 
 def _joined(parts: list[dict[str, Doubles]]) -> dict[str, Doubles]:

@@ -61,15 +61,15 @@ def test_chunks_do_not_change_a_count(monkeypatch: pytest.MonkeyPatch) -> None:
         np.testing.assert_array_equal(before, after)
 
 
-def test_in_a_given_order_each_item_stands_alone() -> None:
-    # distances 0, 8, 0, 8 of one query; item 3 is the query itself
-    queries, stored = np.array([[0, 0]], dtype=np.uint8), np.array([[0, 0], [255, 0], [0, 0], [0, 255]], dtype=np.uint8)
-    relevant = SharedLabels(np.array([[True, True]]), np.array([[True, False], [True, True], [False] * 2, [True] * 2]))
-    [chunk] = chunks(queries, stored, relevant, own=np.array([3]))
-    ordered = chunk.in_order(np.array([2, 3, 1, 0]))  # the tie of 0 and 2 goes to 2, which stands first
-    assert ordered.gains.tolist() == [[0, 1, 2, 0]]
-    assert ordered.found.tolist() == [[1, 1, 1, 0]]
-    assert ordered.relevant.tolist() == [[0, 1, 1, 0]]
+def test_in_the_order_of_the_database_each_item_stands_alone() -> None:
+    # distances 0, 8, 8, 0 of one query; item 1 is the query itself
+    queries, stored = np.array([[0, 0]], dtype=np.uint8), np.array([[0, 0], [0, 255], [255, 0], [0, 0]], dtype=np.uint8)
+    relevant = SharedLabels(np.array([[True, True]]), np.array([[False] * 2, [True] * 2, [True, True], [True, False]]))
+    [chunk] = chunks(queries, stored, relevant, own=np.array([1]))
+    ordered = chunk.in_order()  # the tie of 0 and 3 goes to 0, which stands first
+    assert ordered.rows.tolist() == [0, 0]
+    assert ordered.places.tolist() == [2, 3]  # item 0 shares nothing, then items 3 and 2
+    assert ordered.gains.tolist() == [1, 2]
     assert ordered.shared.tolist() == [[1, 1, 1]]
     radius = chunk.by_radius()
     assert isinstance(radius, Counts)

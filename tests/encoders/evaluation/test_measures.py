@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from encoders.evaluation import measures
-from encoders.evaluation.counts import Counts
+from encoders.evaluation.counts import Counts, Placed
+from encoders.evaluation.rankings import Ordered, Ranking, Tied, precision_at, recall_at
 
 Groups = list[list[int]]  # one query's ranking: gains of the items of each group
 
@@ -48,8 +49,8 @@ def test_average_precision_at_a_cut_by_hand() -> None:
 def test_precision_recall_and_hits_by_hand() -> None:
     ranked, sizes = counted([[0], [1, 0, 1, 0], [1]]), np.array([1, 3, 6, 9])
     # before the cut nothing, then half of what is drawn
-    np.testing.assert_allclose(measures.precision_at(ranked, sizes), [[0, 1 / 3, 3 / 6, 3 / 9]])
-    np.testing.assert_allclose(measures.recall_at(ranked, sizes), [[0, 1 / 3, 1, 1]])
+    np.testing.assert_allclose(precision_at(Tied(ranked), sizes), [[0, 1 / 3, 3 / 6, 3 / 9]])
+    np.testing.assert_allclose(recall_at(Tied(ranked), sizes), [[0, 1 / 3, 1, 1]])
     # two draws of four, two of them relevant: both miss with chance 2/4 · 1/3
     assert measures.hit_at(ranked, 3)[0] == pytest.approx(1 - 1 / 6)
     assert [measures.hit_at(ranked, size)[0] for size in (1, 5, 6, 9)] == [0, 1, 1, 1]
@@ -128,17 +129,17 @@ def twins(groups: Groups, size: int) -> dict[str, float]:
     }
 
 
-def fast(counts: Counts, size: int) -> dict[str, np.ndarray]:
+def fast(ranked: Ranking, size: int) -> dict[str, np.ndarray]:
     sizes = np.array([size])
     return {
-        "ap": measures.average_precision(counts),
-        "ap@": measures.average_precision_at(counts, size),
-        "ap@possible": measures.average_precision_of_possible(counts, size),
-        "precision": measures.precision_at(counts, sizes)[:, 0],
-        "recall": measures.recall_at(counts, sizes)[:, 0],
-        "hit": measures.hit_at(counts, size),
-        "ndcg": measures.ndcg(counts),
-        "ndcg@": measures.ndcg(counts, size),
+        "ap": ranked.average_precision(),
+        "ap@": ranked.average_precision_at(size),
+        "ap@possible": ranked.average_precision_of_possible(size),
+        "precision": precision_at(ranked, sizes)[:, 0],
+        "recall": recall_at(ranked, sizes)[:, 0],
+        "hit": ranked.hit_at(size),
+        "ndcg": ranked.ndcg(),
+        "ndcg@": ranked.ndcg(size),
     }
 
 
@@ -148,9 +149,21 @@ rankings = st.lists(st.lists(st.integers(0, 3), max_size=3), min_size=1, max_siz
 @settings(deadline=None)
 @given(st.lists(rankings, min_size=1, max_size=3), st.integers(1, 10))
 def test_figures_are_the_means_over_every_order(queries: list[Groups], size: int) -> None:
-    got = fast(counted(*queries), size)
+    got = fast(Tied(counted(*queries)), size)
     for number, groups in enumerate(queries):
         for name, value in twins(groups, size).items():
+            assert got[name][number] == pytest.approx(value, abs=1e-9), name
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.integers(0, 3), min_size=5, max_size=5), min_size=1, max_size=3), st.integers(1, 7))
+def test_figures_of_one_order_are_those_of_its_list(lists: list[list[int]], size: int) -> None:
+    rows, places = np.nonzero(lists)
+    gains = np.array(lists)
+    shared = np.stack([np.bincount(row, minlength=4) for row in gains])
+    got = fast(Ordered(Placed(rows, places + 1, gains[rows, places], shared)), size)
+    for number, one in enumerate(lists):
+        for name, value in twins([[gain] for gain in one], size).items():
             assert got[name][number] == pytest.approx(value, abs=1e-9), name
 
 
