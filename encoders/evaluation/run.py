@@ -25,6 +25,7 @@ class Encoded:
 
     measured: Measured
     codes: Coded
+    training_codes: Codes | None  # where these were searched
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ def write(folder: Path, found: Document, dataset: DataSet, encoders: Sequence[En
     return [
         *results.write(folder, found, dataset, every),
         *plots.write(folder, dataset.name, every),
-        *sheet.write(folder, dataset, encoders[0].codes),
+        *sheet.write(folder, dataset, encoders[0].codes, encoders[0].training_codes),
     ]
 
 
@@ -85,7 +86,7 @@ def _measure(reference: str, ready: Ready, dataset: DataSet, device: str, ties: 
     if not directions:
         raise DataError(f"{dataset.name}: no query has anything to find in any direction; look at its labels and split")
     about = (reference, ready.name, ready.method, codes.bits, ready.digest)
-    return Encoded(Measured(*about, _rates(features, codes, device), directions), codes)
+    return Encoded(Measured(*about, _rates(features, codes, device), directions), codes, ready.training_codes)
 
 
 def _rates(features: Extracted, codes: Coded, device: str) -> Rates:

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from encoders.data.api import DataSet, Pairs
 from encoders.evaluation.coding import Coded
-from encoders.evaluation.counts import chunks
+from encoders.evaluation.counts import Codes, chunks
 from encoders.evaluation.protocol import DIRECTIONS, Sides, sides
 from encoders.evaluation.relevance import relevance
 from encoders.pictures import decode
@@ -19,12 +19,12 @@ CELL, FRAME, HEAD = 160, 4, 30  # pixels
 RIGHT, WRONG, ASKED = "green", "red", "black"
 
 
-def write(folder: Path, dataset: DataSet, codes: Coded) -> list[Path]:
-    """`sheet-<direction>.png` for every direction of which both sides can be shown."""
+def write(folder: Path, dataset: DataSet, codes: Coded, learned: Codes | None = None) -> list[Path]:
+    """`sheet-<direction>.png` for every direction of which both sides can be shown; `learned` as `measured` has it."""
     shown = {"images": dataset.pairs.pictures, "texts": dataset.pairs.captions}
     files = []
     for name, (asking, answering) in DIRECTIONS.items():
-        meeting = sides(dataset, codes, name)
+        meeting = sides(dataset, codes, name, learned)
         if "images" in (asking, answering) and meeting and all(shown[side] is not None for side in (asking, answering)):
             files.append(folder / f"sheet-{name}.png")
             _sheet(dataset, meeting, name).save(files[-1])
