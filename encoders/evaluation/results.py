@@ -100,8 +100,8 @@ def table(encoders: Sequence[Measured]) -> Iterator[tuple[object, ...]]:
         for name, direction in one.directions.items():
             about, size = (one.reference, one.bits, name), (direction.queries, direction.database)
             for figure, value in direction.figures.items():
-                yield *about, figure, value.value, value.low, value.high, value.chance, *size
-            for figure, number in direction.radius.items():
+                yield *about, figure, *_rounded(asdict(value)).values(), *size
+            for figure, number in _rounded(direction.radius).items():
                 yield *about, figure, number, None, None, None, *size
 
 

@@ -14,6 +14,7 @@ from integration.cli.door import as_json, errors, print_json
 from integration.settings import load
 
 SHOWN = ("map", "map@50", "precision@10", "hit@10", "ndcg")  # of all that is measured
+WIDTH = 120  # characters, where nobody says how wide the output is
 
 
 @click.command()
@@ -46,6 +47,7 @@ def evaluate(
 def _print(found: Mapping[str, Any]) -> None:
     """The protocol above the tables: a figure without it cannot be compared."""
     console, data = Console(highlight=False), found["data"]
+    console = console if console.is_terminal else Console(highlight=False, width=WIDTH)
     console.print(
         f"{data['name']}: {data['query']} queries, {data['database']} in the database, {data['train']} to learn from; "
         f"relevant: {data['relevant']}"
@@ -59,7 +61,7 @@ def _print(found: Mapping[str, Any]) -> None:
             shown = (_shown(measured["figures"].get(figure)) for figure in SHOWN)
             table.add_row(one["name"], direction, sizes, *shown)
     console.print(table)
-    console.print("value (95 % interval; chance)")
+    console.print("value, 95 % interval, chance")
     for row in found["compared"]:
         gain = row["map"]
         console.print(
@@ -69,4 +71,4 @@ def _print(found: Mapping[str, Any]) -> None:
 
 
 def _shown(figure: Mapping[str, float] | None) -> str:
-    return "-" if figure is None else "{value:.3f} ({low:.3f}–{high:.3f}; {chance:.3f})".format(**figure)
+    return "-" if figure is None else "{value:.3f}\n{low:.3f}–{high:.3f}\n{chance:.3f}".format(**figure)
