@@ -112,13 +112,13 @@ def _distinct(texts: Iterable[str]) -> tuple[str, ...]:
 
 def _pictured(told: Sequence[_Told], folder: Path, settings: Settings, done: Read) -> Iterator[Catalogued]:
     """Each record with the first of its pictures that can be fetched and decoded."""
-    waiting, turn = {one.id: one for one in told}, 0
-    while asked := [one for one in waiting.values() if turn < len(one.pictures)]:
-        fetched = pictures.fetch_all([one.pictures[turn] for one in asked], settings)
-        for one, came in zip(asked, fetched, strict=True):
+    waiting, turn = dict(enumerate(told)), 0  # by number: under routing two records may have one id
+    while asked := {number: one for number, one in waiting.items() if turn < len(one.pictures)}:
+        fetched = pictures.fetch_all([one.pictures[turn] for one in asked.values()], settings)
+        for (number, one), came in zip(asked.items(), fetched, strict=True):
             kept = _kept(one, came, folder, settings, done)
             if kept:
-                del waiting[one.id]
+                del waiting[number]
                 yield kept
         turn += 1
     done.left_out.update(["without a picture that can be read"] * len(waiting))
