@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +57,9 @@ def shelf(cluster: Cluster, index: Callable[..., str], documents: tuple[list[dic
     lines = [part for one in every for part in ({"create": {"_id": one["control_number"]}}, one)]
     packed = b"".join(catalogue._encoder.encode(line) + b"\n" for line in lines)
     assert not cluster.bulk(f"/{name}", packed, params={"refresh": "true"})["errors"]
-    known = attaching.attach(cluster, attaching.plan(cluster, name, "demo", CARD))
+    attaching.attach(cluster, attaching.plan(cluster, name, "demo", CARD))
     yield Shelf(name, every, folder)
-    attaching.detach(cluster, known, drop_codes=True)
+    attaching.detach(cluster, state.attached(cluster, name), drop_codes=True)
 
 
 def read(cluster: Cluster, shelf: Shelf, settings: Settings, folder: Path, **more: Any) -> tuple[DataSet, Any]:
@@ -140,6 +140,6 @@ def test_what_cannot_be_learnt_from(
         read(cluster, shelf, settings, tmp_path)
     known = state.attached(cluster, shelf.index)
     bare = TargetProfile(name="bare", text=("title",))
-    state.save(cluster, state.replace(known, profile=bare))
+    state.save(cluster, replace(known, profile=bare))
     with pytest.raises(RequestError, match="its target profile bare names none"):
         learning.read(cluster, shelf.index, tmp_path, settings, seed=0)
