@@ -16,17 +16,29 @@ Doubles = NDArray[np.float64]
 class Ranking(Protocol):
     """q queries; every figure is [q], or [q, sizes]. `encoders.evaluation.measures` says what each is."""
 
-    def average_precision(self) -> Doubles: ...
+    def average_precision(self) -> Doubles:
+        """AP over the whole ranking."""
+        ...
 
-    def average_precision_at(self, size: int) -> Doubles: ...
+    def average_precision_at(self, size: int) -> Doubles:
+        """AP@N, divided by the relevant items among the first N."""
+        ...
 
-    def average_precision_of_possible(self, size: int) -> Doubles: ...
+    def average_precision_of_possible(self, size: int) -> Doubles:
+        """AP@N, divided by as many as N places could hold."""
+        ...
 
-    def relevant_among(self, sizes: Numbers) -> Doubles: ...
+    def relevant_among(self, sizes: Numbers) -> Doubles:
+        """How many of the first N are relevant, for rising N. -> [q, sizes]"""
+        ...
 
-    def hit_at(self, size: int) -> Doubles: ...
+    def hit_at(self, size: int) -> Doubles:
+        """Chance that a relevant item is among the first N."""
+        ...
 
-    def ndcg(self, size: int | None = None) -> Doubles: ...
+    def ndcg(self, size: int | None = None) -> Doubles:
+        """nDCG over the first N, or over all."""
+        ...
 
     @property
     def relevant(self) -> Numbers:
@@ -51,25 +63,32 @@ class Tied:
     counts: Counts
 
     def average_precision(self) -> Doubles:
+        """AP over the whole ranking."""
         return measures.average_precision(self.counts)
 
     def average_precision_at(self, size: int) -> Doubles:
+        """AP@N, divided by the relevant items among the first N."""
         return measures.average_precision_at(self.counts, size)
 
     def average_precision_of_possible(self, size: int) -> Doubles:
+        """AP@N, divided by as many as N places could hold."""
         return measures.average_precision_of_possible(self.counts, size)
 
     def relevant_among(self, sizes: Numbers) -> Doubles:
+        """How many of the first N are relevant, for rising N. -> [q, sizes]"""
         return measures.relevant_among(self.counts, sizes)
 
     def hit_at(self, size: int) -> Doubles:
+        """Chance that a relevant item is among the first N."""
         return measures.hit_at(self.counts, size)
 
     def ndcg(self, size: int | None = None) -> Doubles:
+        """nDCG over the first N, or over all."""
         return measures.ndcg(self.counts, size)
 
     @property
     def relevant(self) -> Numbers:
+        """How many stored items are relevant, [q]."""
         return np.asarray(self.counts.relevant.sum(axis=1))
 
 
@@ -80,31 +99,38 @@ class Ordered:
     placed: Placed
 
     def average_precision(self) -> Doubles:
+        """AP over the whole ranking."""
         return measures.share(self._from_first(self._precisions, self._until(None)), self.relevant)
 
     def average_precision_at(self, size: int) -> Doubles:
+        """AP@N, divided by the relevant items among the first N."""
         until = self._until(size)
         return measures.share(self._from_first(self._precisions, until), until - self._first)
 
     def average_precision_of_possible(self, size: int) -> Doubles:
+        """AP@N, divided by as many as N places could hold."""
         total = self._from_first(self._precisions, self._until(size))
         return measures.share(total, np.minimum(self.relevant, size))
 
     def relevant_among(self, sizes: Numbers) -> Doubles:
+        """How many of the first N are relevant, for rising N. -> [q, sizes]"""
         keys = np.arange(len(self._first))[:, None] * self._far + np.minimum(sizes, self._far - 1)
         found = np.searchsorted(self._keys, keys, side="right") - self._first[:, None]
         return np.asarray(found, dtype=np.float64)
 
     def hit_at(self, size: int) -> Doubles:
+        """Chance that a relevant item is among the first N."""
         return np.asarray(self._until(size) > self._first, dtype=np.float64)
 
     def ndcg(self, size: int | None = None) -> Doubles:
+        """nDCG over the first N, or over all."""
         return measures.share(
             self._from_first(self._discounted, self._until(size)), measures.ideal(self.placed.shared, size)
         )
 
     @property
     def relevant(self) -> Numbers:
+        """How many stored items are relevant, [q]."""
         return np.asarray(self.placed.shared[:, 1:].sum(axis=1))
 
     @cached_property
