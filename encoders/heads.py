@@ -4,7 +4,7 @@ Shapes: n items, m dimensions of the common space, k bits.
 """
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,49 @@ def unit(rows: Floats) -> Floats:
     """Each row divided by its length; a zero row stays. [n, m] -> [n, m]"""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+
+
+class HashHead(Protocol):
+    """What an encoder needs of a head, whatever it was trained by. The common space is the head's own affair."""
+
+    @property
+    def bits(self) -> int:
+        """k"""
+        ...
+
+    @property
+    def text_width(self) -> int:
+        """Text features that `text` takes."""
+        ...
+
+    @property
+    def image_width(self) -> int:
+        """Picture features that `image` takes."""
+        ...
+
+    def permuted(self, order: list[int]) -> "HashHead":
+        """The same head with its bits in another order."""
+        ...
+
+    def text(self, features: Floats) -> Floats:
+        """Text features -> the common space: [n, text_width] -> [n, m]."""
+        ...
+
+    def image(self, features: Floats) -> Floats:
+        """Picture features -> the common space: [n, image_width] -> [n, m], length 1."""
+        ...
+
+    def relax_text(self, common: Floats) -> Floats:
+        """[n, m] -> [n, k]; bit = 1 where > 0."""
+        ...
+
+    def relax_image(self, common: Floats) -> Floats:
+        """[n, m] -> [n, k]; bit = 1 where > 0."""
+        ...
+
+    def relax_record(self, text: Floats, image: Floats) -> Floats:
+        """The unified code. [n, m], [n, m] -> [n, k]"""
+        ...
 
 
 @dataclass(frozen=True)
@@ -50,6 +93,16 @@ class Head:
             text_threshold=self.text_threshold[order],
             image_threshold=self.image_threshold[order],
         )
+
+    @property
+    def bits(self) -> int:
+        """k"""
+        return int(self.projection.shape[1])
+
+    @property
+    def text_width(self) -> int:
+        """Text features that `text` takes."""
+        return len(self.text_mean)
 
     @property
     def image_width(self) -> int:

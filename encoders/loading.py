@@ -10,7 +10,8 @@ from encoders import catalogue
 from encoders.api import BundleCard, Codes, Item
 from encoders.bundle import Bundle, Model
 from encoders.decoding import picture_features
-from encoders.heads import Head, head, unit
+from encoders.heads import HashHead, head, unit
+from encoders.methods import METHODS
 from encoders.towers import Floats, PictureTower, TextTower
 from encoders.weights import Weights, located
 from mappings.code import HashCode, codes_of, pack_signs
@@ -32,7 +33,7 @@ class HashEncoder:
     """A loaded bundle. An item's code does not depend on the items it is encoded with."""
 
     def __init__(
-        self, card: BundleCard, head: Head, text: TextTower, picture: PictureTower, *, max_pixels: int
+        self, card: BundleCard, head: HashHead, text: TextTower, picture: PictureTower, *, max_pixels: int
     ) -> None:
         self.card = card
         self._head, self._text, self._picture, self._max_pixels = head, text, picture, max_pixels
@@ -97,13 +98,17 @@ def load(reference: str, *, device: str = "auto", data: Path, max_pixels: int) -
     return HashEncoder(bundle.card, bundle_head(bundle), text, picture, max_pixels=max_pixels)
 
 
-def bundle_head(bundle: Bundle) -> Head:
+def bundle_head(bundle: Bundle) -> HashHead:
     """The bundle's head, its bits in their stored order. Raises BundleError."""
-    made = head(bundle.model.method, bundle.tensors())
-    if made.projection.shape[1] != bundle.model.bits:
-        raise BundleError(
-            f"{bundle.folder} says {bundle.model.bits} bits, its head has {made.projection.shape[1]}: fetch it again"
-        )
+    made: HashHead
+    if bundle.model.method in METHODS:
+        from encoders.method_head import MethodHead  # with the methods' own libraries, for bundles that need them
+
+        made = MethodHead.of(bundle)
+    else:
+        made = head(bundle.model.method, bundle.tensors())
+    if made.bits != bundle.model.bits:
+        raise BundleError(f"{bundle.folder} says {bundle.model.bits} bits, its head has {made.bits}: fetch it again")
     return made if bundle.model.permutation is None else made.permuted(bundle.model.permutation)
 
 

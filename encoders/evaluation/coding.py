@@ -6,7 +6,7 @@ from typing import Protocol
 
 from encoders.data.api import Floats, Pairs
 from encoders.evaluation.counts import Codes
-from encoders.heads import Head
+from encoders.heads import HashHead
 from mappings.code import pack_signs
 from mappings.errors import RequestError
 
@@ -32,7 +32,7 @@ class Coder(Protocol):
 class HeadCoder:
     """A bundle's head on the features of its backbones."""
 
-    head: Head
+    head: HashHead
     bits: int
 
     def encode_images(self, images: Floats) -> Codes:
@@ -42,7 +42,7 @@ class HeadCoder:
 
     def encode_texts(self, texts: Floats) -> Codes:
         """[n, e] -> uint8 [n, bits / 8]. Raises RequestError where these are other features than its backbone's."""
-        _fits("text", texts, len(self.head.text_mean))
+        _fits("text", texts, self.head.text_width)
         return pack_signs(self.head.relax_text(self.head.text(texts)))
 
 

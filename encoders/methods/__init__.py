@@ -1,6 +1,7 @@
-"""Published hashing methods on features that are extracted already, by name: `named("cca")(64).fit(images, texts)`.
+"""Hashing methods on features that are extracted already, by name: `named("cca")(64).fit(images, texts)`.
 
-One method a module, with its paper and equations. Only UCCH's loads torch.
+One method a module, with its paper and equations; all are published but `contrastive`, which is our own. Only the
+modules of those that the training loop fits load torch: UCCH and `contrastive`.
 """
 
 import importlib
@@ -22,6 +23,7 @@ METHODS = {
     "stmh": "stmh.Stmh",
     "seph-km": "seph.Seph",
     "ucch": "ucch.Ucch",
+    "contrastive": "contrastive.Contrastive",
 }
 
 

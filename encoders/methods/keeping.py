@@ -5,9 +5,13 @@ A method alone encodes features. The bundle that `attach` takes has backbones an
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
@@ -57,10 +61,22 @@ def load(folder: Path) -> Method:
     if bundle.digest(document, folder) != document.get("digest"):
         raise BundleError(f"{folder} was changed after it was saved: its digest differs; save the method again")
     try:
-        method = methods.named(document["method"])(**document["parameters"])
-        method.learnt = load_file(folder / TENSORS)
+        method = rebuilt(folder, document["method"], document["parameters"], load_file(folder / TENSORS))
         if (folder / bundle.LEARNED).is_file():
             method.training_codes = load_file(folder / bundle.LEARNED)["codes"]
-    except (KeyError, TypeError, OSError, SafetensorError, CrosshatchError) as error:
-        raise BundleError(f"{folder} holds no method of this version: {error}; save it again") from error
+    except (KeyError, OSError, SafetensorError) as error:
+        raise BundleError(f"{folder} holds no method of this version: {error}; train it again") from error
+    return method
+
+
+def rebuilt(folder: Path, name: str, parameters: object, learnt: Mapping[str, NDArray[np.generic]]) -> Method:
+    """The method `name` with what it was given and what it has learnt, as `folder` holds them. Raises BundleError."""
+    try:
+        method = methods.named(name)(**msgspec.convert(parameters, dict[str, Any]))
+        missing = {"image_mean", "text_mean"} - set(learnt)
+        if missing:
+            raise BundleError(f"{min(missing)} is not among its tensors")
+    except (TypeError, msgspec.ValidationError, CrosshatchError) as error:
+        raise BundleError(f"{folder} holds no method of this version: {error}; train it again") from error
+    method.learnt = {part: np.asarray(array, dtype=np.float64) for part, array in learnt.items()}
     return method

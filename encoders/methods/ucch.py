@@ -13,23 +13,23 @@ as printed, they are a tensor of batch x K x bits); networks of 512 units and 20
 units and 100 epochs.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from encoders.methods.method import Flags, Learnt, Method
+from encoders.methods.method import Flags
+from encoders.methods.perceptrons import Perceptrons, project, unit
+from encoders.methods.trained import Trained
 from encoders.training.itq import Doubles
 
 
 @dataclass
-class Ucch(Method):
-    """UCCH by Adam on the CPU. β is `contrasting`, δ `momentum`, τ `temperature`, K `negatives`, m `margin`, ξ `shift`.
+class Ucch(Trained):
+    """UCCH by Adam. β is `contrasting`, δ `momentum`, τ `temperature`, K `negatives`, m `margin`, ξ `shift`.
 
-    Defaults are the authors' published ones, but for `width` and `epochs`. `losses` holds each epoch's mean loss.
+    Defaults are the authors' published ones, but for `width` and `epochs`.
     """
 
     name: ClassVar[str] = "ucch"
@@ -41,87 +41,48 @@ class Ucch(Method):
     margin: float = 0.2
     shift: float = 1.0
     width: int = 512
-    epochs: int = 20
-    batch: int = 256
-    rate: float = 1e-4
 
-    def _learn(self, images: Doubles, texts: Doubles, labels: Flags) -> Learnt:
-        torch_state = torch.Generator().manual_seed(self.seed)
-        learnt: Learnt = {}
-        sides, nets = [], []
-        for side, features in (("image", images), ("text", texts)):
-            learnt[f"{side}_mean"] = features.mean(axis=0)
-            deviation = features.std(axis=0)
-            learnt[f"{side}_scale"] = np.where(deviation > 0, deviation, 1)
-            sides.append(torch.from_numpy((features - learnt[f"{side}_mean"]) / learnt[f"{side}_scale"]).float())
-            nets.append(network(features.shape[1], self.width, self.bits, torch_state))
-        self._train(sides, nets, torch_state)
-        for side, net in zip(("image", "text"), nets, strict=True):
-            for layer, (name, weights) in enumerate(net.named_parameters()):
-                learnt[f"{side}_{layer:02}_{name.rpartition('.')[2]}"] = weights.detach().double().numpy()
-        return learnt
-
-    def _train(self, sides: list[Tensor], nets: list[nn.Sequential], random: torch.Generator) -> None:
-        """Adam over shuffled batches; the memory v [n, k] is updated after each."""
-        count = len(sides[0])
-        memory = torch.randn(count, self.bits, generator=random).sign() / self.bits**0.5
-        weights = [weight for net in nets for weight in net.parameters()]
-        adam = torch.optim.Adam(weights, lr=self.rate)
-        for _ in range(self.epochs):
-            total = 0.0
-            for rows in batches(count, self.batch, random):
-                h = [unit(net(side[rows]).tanh()) for net, side in zip(nets, sides, strict=True)]
-                others = torch.randint(count, (min(self.negatives, count),), generator=random)
-                loss = self.contrasting * sum(
-                    contrast(one, memory[rows], memory[others], others[None] == rows[:, None], self.temperature)
-                    for one in h
-                ) + (1 - self.contrasting) * ranking(h[0] @ h[1].T, margin=self.margin, shift=self.shift)
-                adam.zero_grad()
-                torch.autograd.backward(loss)
-                adam.step()
-                memory[rows] = unit(
-                    self.momentum * memory[rows] + (1 - self.momentum) * unit((h[0] + h[1]).detach() / 2)
-                )
-                total += float(loss.detach()) * len(rows)
-            self.losses.append(total / count)
+    def _learner(self, images: Doubles, texts: Doubles, labels: Flags, where: torch.device) -> "UcchLearner":
+        return UcchLearner(self, images, texts, where)
 
     def _project(self, side: str, centred: Doubles) -> Doubles:
-        """The network before tanh, which changes no sign; in float64, so that batches agree."""
-        rows = centred / self.learnt[f"{side}_scale"]
-        layers = sorted(name for name in self.learnt if name.startswith(f"{side}_0"))
-        for place in range(0, len(layers), 2):
-            weight, bias = (self.learnt[name] for name in layers[place : place + 2])
-            rows = rows @ weight.T + bias
-            if place + 2 < len(layers):
-                rows = np.maximum(rows, 0)
-        return np.asarray(rows)
+        return project(self.learnt, side, centred)
 
 
-def network(features: int, width: int, bits: int, random: torch.Generator) -> nn.Sequential:
-    """features -> width -> width -> bits with ReLU between; weights by He et al. (ICCV 2015), from `random`."""
-    sizes = (features, width), (width, width), (width, bits)
-    layers = [
-        nn.Linear(*size, device="meta").to_empty(device="cpu") for size in sizes
-    ]  # draws nothing from torch's state
-    net = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
-    for weights in net.parameters():
-        if weights.ndim > 1:
-            nn.init.kaiming_uniform_(weights, a=5**0.5, generator=random)
-        else:
-            nn.init.zeros_(weights)
-    return net
+class UcchLearner(Perceptrons):
+    """Both networks and the memory v [n, k], which follows them after each step."""
 
+    def __init__(self, method: Ucch, images: Doubles, texts: Doubles, where: torch.device) -> None:
+        super().__init__(
+            images, texts, bits=method.bits, width=method.width, rate=method.rate, seed=method.seed, device=where
+        )
+        self._method = method
+        start = torch.randn(self.count, method.bits, generator=self.random).sign() / method.bits**0.5
+        self._memory = start.to(where)
 
-def batches(count: int, size: int, random: torch.Generator) -> Iterator[Tensor]:
-    """Row numbers, shuffled; the last batch is left out where it is smaller, unless it is the only one."""
-    order = torch.randperm(count, generator=random)
-    for start in range(0, max(count - size, 0) + 1, size):
-        yield order[start : start + size]
+    def losses(self, rows: Tensor, phase: str) -> dict[str, Tensor]:
+        """β L_c and (1 - β) L_r of a batch."""
+        method, own = self._method, rows.to(self.device)
+        h = [unit(side) for side in self.relaxed(rows)]
+        others = torch.randint(self.count, (min(method.negatives, self.count),), generator=self.random).to(self.device)
+        same = others[None] == own[:, None]
+        keys = self._memory[own], self._memory[others]
+        contrasts = [contrast(one, *keys, same, method.temperature) for one in h]
+        ranked = ranking(h[0] @ h[1].T, margin=method.margin, shift=method.shift)
+        self._mean = (h[0] + h[1]).detach() / 2
+        return {
+            "contrast": method.contrasting * (contrasts[0] + contrasts[1]),
+            "ranking": (1 - method.contrasting) * ranked,
+        }
 
+    def stepped(self, rows: Tensor, phase: str) -> None:
+        """Eq. 5."""
+        own, momentum = rows.to(self.device), self._method.momentum
+        self._memory[own] = unit(momentum * self._memory[own] + (1 - momentum) * unit(self._mean).float())
 
-def unit(rows: Tensor) -> Tensor:
-    """Rows at length 1; [n, k] -> [n, k]."""
-    return nn.functional.normalize(rows, dim=1)
+    def kept(self) -> dict[str, Tensor]:
+        """The memory."""
+        return {"memory": self._memory}
 
 
 def contrast(h: Tensor, own: Tensor, others: Tensor, same: Tensor, temperature: float) -> Tensor:

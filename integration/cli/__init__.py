@@ -29,6 +29,7 @@ COMMANDS = {
     "serve": "serve",
     "spaces": "spaces",
     "status": "status",
+    "train": "train",
     "tune-weights": "tune_weights",
     "update": "reindex",
     "weights": "weights",

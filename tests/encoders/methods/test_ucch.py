@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from encoders.methods.ucch import Ucch, batches, contrast, network, ranking, unit
+from encoders.methods.perceptrons import network, unit
+from encoders.methods.ucch import Ucch, contrast, ranking
 from tests.encoders.methods.sets import separable
 
 RNG = np.random.default_rng(3)
@@ -47,14 +48,6 @@ def test_gradients_by_finite_differences() -> None:
     assert torch.autograd.gradcheck(
         lambda x, y: ranking(unit(x.tanh()) @ unit(y.tanh()).T, margin=0.2, shift=1.0), (images, texts)
     )
-
-
-def test_batches_are_a_permutation_in_full_batches() -> None:
-    random = torch.Generator().manual_seed(0)
-    found = list(batches(10, 4, random))
-    assert [len(rows) for rows in found] == [4, 4]
-    assert len(set(torch.cat(found).tolist())) == 8
-    assert [len(rows) for rows in batches(3, 4, random)] == [3]
 
 
 def test_weights_come_from_the_seed_alone() -> None:

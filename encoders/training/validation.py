@@ -1,0 +1,71 @@
+"""The validation part: some of the training pairs that a method does not learn from, and how well it does on them."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from encoders.data.api import Pairs, Rows
+from encoders.evaluation.counts import Codes, chunks
+from encoders.evaluation.measures import average_precision
+from encoders.evaluation.relevance import relevance
+
+LEAST = 20  # pairs: fewer say too little to stop by, or to calibrate with
+
+
+def held_out(pairs: Pairs, *, share: float, seed: int) -> tuple[Rows, Rows]:
+    """Rows to learn from, and about `share` of all, at least 20, to validate with; none where 20 are over a third.
+
+    Pairs of one record, picture or text (by their features) stay together.
+    """
+    wanted = max(LEAST, round(share * len(pairs)))
+    everything = np.arange(len(pairs))
+    if not share or wanted > len(pairs) / 3:
+        return everything, everything[:0]
+    group = _groups(pairs)
+    sizes = np.bincount(group)
+    chosen, size = [], 0
+    for number in np.random.default_rng(seed).permutation(len(sizes)):
+        if size + sizes[number] <= wanted:
+            chosen.append(number)
+            size += int(sizes[number])
+    checking = np.isin(group, chosen)
+    if checking.sum() < LEAST:
+        return everything, everything[:0]
+    return np.flatnonzero(~checking), np.flatnonzero(checking)
+
+
+def agreement(images: Codes, texts: Codes, pairs: Pairs) -> float:
+    """Mean of the MAP of both directions among n pairs, ties averaged. images, texts uint8 [n, bits / 8].
+
+    By labels no pair finds itself; by record, its own is what it should find.
+    """
+    own = None if pairs.labels is None else np.arange(len(pairs))
+    wanted = relevance(pairs, pairs)
+    found = [
+        average_precision(part.by_radius())
+        for asked, stored in ((images, texts), (texts, images))
+        for part in chunks(asked, stored, wanted, own=own)
+    ]
+    return float(np.concatenate(found).mean())
+
+
+def _groups(pairs: Pairs) -> Rows:
+    """Group number of each pair: those that share a record, a picture or a text, and all that hang together. [n]"""
+    images, texts = pairs.features()
+    keys = [pairs.records, *(_same(side) for side in (images, texts))]
+    rows = np.tile(np.arange(len(pairs)), len(keys))
+    offsets = np.repeat(np.arange(1, len(keys) + 1) * len(pairs), len(pairs))
+    columns = offsets + np.concatenate([np.unique(key, return_inverse=True)[1].reshape(-1) for key in keys])
+    size = (len(keys) + 1) * len(pairs)
+    graph = coo_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=(size, size))
+    together = connected_components(graph, directed=False)[1][: len(pairs)]
+    return np.unique(together, return_inverse=True)[1].astype(np.int64)
+
+
+def _same(features: NDArray[np.float32]) -> NDArray[np.int64]:
+    """A number for each distinct row, [n, d] -> [n]; a row of zeros says nothing and is like no other."""
+    numbers = np.unique(features, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    empty = np.flatnonzero(~features.any(axis=1))
+    numbers[empty] = len(features) + np.arange(len(empty))
+    return numbers
