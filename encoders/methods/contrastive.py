@@ -31,9 +31,9 @@ class Contrastive(Trained):
     quantising: float = 0.1
     balancing: float = 1.0
     decorrelating: float = 1.0
-    dropout: float = 0.3
+    dropout: float = 0.6
     width: int = 512
-    epochs: int = 30
+    epochs: int = 60
     rate: float = 3e-4
 
     def __post_init__(self) -> None:

@@ -18,6 +18,8 @@ from encoders.training import bundling, journal
 from encoders.training.material import Material, check, gathered, raw
 from mappings.errors import RequestError
 
+MOST = 0.33  # of the training pairs may be held out
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -34,6 +36,12 @@ class Order:
     half: bool = False
     licence: str = "not stated"
     fresh: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.validation <= MOST or self.patience < 0:
+            raise RequestError(
+                f"validation {self.validation} and patience {self.patience} came; expected 0 to {MOST}, and 0 or more"
+            )
 
     @property
     def beside(self) -> Path:

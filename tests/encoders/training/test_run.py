@@ -46,7 +46,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         box = (4, 4, 30 + number // 3, 30 + number // 3)
         (draw.rectangle if shape == "square" else draw.ellipse)(box, fill=colour)
         picture.save(path / f"{number}.png")
-        entry = {"image": f"{number}.png", "text": f"{colour} {shape} of size {number}", "labels": [colour, shape]}
+        entry = {
+            "image": f"{number}.png",
+            "text": f"{colour} {shape} of size {number}",
+            "labels": [f"{colour} {shape}"],
+        }
         entries.append(entry | {"split": "query" if number >= 70 else "train"})
     (path / "pairs.json").write_text(json.dumps(entries), encoding="utf-8")
     return path
@@ -87,7 +91,7 @@ def test_a_bundle_of_pictures_encodes_and_finds(method: str, folder: Path, tmp_p
     assert len(made.model.calibration) == 9
     assert made.model.results == done["results"]
     across = [row for row in made.model.results if row["direction"] == "image-text" and row["figure"] == "map"]
-    assert across[0]["value"] > 1.3 * across[0]["chance"]
+    assert across[0]["value"] > 2 * across[0]["chance"]
     assert across[0] | {"queries": 10, "database": 70, "relevant": "shares a label"} == across[0]
 
     encoder = load(str(tmp_path / "shapes"), device="cpu", data=tmp_path, max_pixels=10_000)
@@ -195,7 +199,7 @@ def test_what_cannot_be_learnt_from_is_refused_before_training(folder: Path, tmp
     out, plain = tmp_path / "out", features()
     pictures = Pairs("made", pictures=[b"", b""], labels=np.eye(2, dtype=bool))
     split = Split(np.array([0]), np.array([1]), np.array([1]))
-    assert told(features(images=np.ones((240, 12), dtype=np.float32)), out) == (
+    assert told(features(images=np.ones((240, 12), dtype=np.float32)), out, "ucch") == (
         "DataError: all 200 rows of images are the same: the modality is empty; extract it again"
     )
     assert told(features(labels=None), out, "scm-seq") == (
@@ -209,7 +213,7 @@ def test_what_cannot_be_learnt_from_is_refused_before_training(folder: Path, tmp
     )
     mixed = features(images=None, pictures=[b""] * 240)
     assert "features of one side and raw items of the other" in told(mixed, out)
-    assert "a validation share of 0.5 came; expected 0 to" in told(plain, out, validation=0.5)
+    assert "validation 0.5 and patience 5 came; expected 0 to 0.33, and 0 or more" in told(plain, out, validation=0.5)
     assert "no encoder 'nothing'" in told(named("pairs", folder), out, backbones="nothing")
     out.mkdir()
     assert told(plain, out) == f"RequestError: {out} is there already; name another folder for --out, or remove it"
@@ -246,7 +250,7 @@ def refused(name: str, bits: int, *settings: str) -> str:
 
 
 def asked(folder: Path, out: Path, *more: str) -> list[str]:
-    parameters = [word for setting in (*QUICK, "epochs=60") for word in ("--set", setting)]
+    parameters = [word for setting in (*QUICK, "epochs=30") for word in ("--set", setting)]
     return ["train", "ucch", "--data", "pairs", "--folder", str(folder), "--bits", "32", "--out", str(out),
             "--patience", "0", "--json", *parameters, *more]  # fmt: skip
 
@@ -271,7 +275,7 @@ def test_the_command_killed_and_repeated_ends_with_the_same_bundle(
     assert "checkpoint.safetensors is of another run" in str(refusal.exception)
     resumed = CliRunner().invoke(cli, asked(folder, tmp_path / "killed/out"))
     assert resumed.exit_code == 0, resumed.exception
-    assert "epoch 1 of 60" not in resumed.stderr
+    assert "epoch 1 of 30" not in resumed.stderr
     straight = CliRunner().invoke(cli, asked(folder, tmp_path / "straight/out"))
     assert json.loads(resumed.stdout)["digest"] == json.loads(straight.stdout)["digest"]
     assert not checkpoint.exists()
