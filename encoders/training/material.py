@@ -34,8 +34,8 @@ class Material:
 def check(dataset: DataSet, method: Method) -> None:
     """What can be told before a picture is read. Raises RequestError, DataError."""
     pairs = dataset.pairs
-    for name, side, raw in (("pictures", pairs.images, pairs.pictures), ("texts", pairs.texts, pairs.captions)):
-        if side is None and raw is None:
+    for name, features, items in (("pictures", pairs.images, pairs.pictures), ("texts", pairs.texts, pairs.captions)):
+        if features is None and items is None:
             raise RequestError(f"{dataset.name} has no {name}; {method.name} learns from pictures with their texts")
     if (pairs.images is None) != (pairs.texts is None):
         raise RequestError(

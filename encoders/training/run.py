@@ -82,7 +82,7 @@ def train(
         "pairs": len(material.learning),
         "validated_with": len(material.checking),
         "without_words": material.wordless,
-        "epochs": len(method.losses),
+        "epochs": len(method.course) if isinstance(method, Trained) else None,
         "seconds": round(time.perf_counter() - began, 1),
     }
 

@@ -1,5 +1,7 @@
 """The validation part: some of the training pairs that a method does not learn from, and how well it does on them."""
 
+from hashlib import sha256
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
@@ -16,7 +18,8 @@ LEAST = 20  # pairs: fewer say too little to stop by, or to calibrate with
 def held_out(pairs: Pairs, *, share: float, seed: int) -> tuple[Rows, Rows]:
     """Rows to learn from, and about `share` of all, at least 20, to validate with; none where 20 are over a third.
 
-    Pairs of one record, picture or text (by their features) stay together.
+    Pairs of one record, or of one picture by its features, stay together. Those of one text need not: a subject
+    heading is a text of many records.
     """
     wanted = max(LEAST, round(share * len(pairs)))
     everything = np.arange(len(pairs))
@@ -51,9 +54,8 @@ def agreement(images: Codes, texts: Codes, pairs: Pairs) -> float:
 
 
 def _groups(pairs: Pairs) -> Rows:
-    """Group number of each pair: those that share a record, a picture or a text, and all that hang together. [n]"""
-    images, texts = pairs.features()
-    keys = [pairs.records, *(_same(side) for side in (images, texts))]
+    """Group number of each pair: those that share a record or a picture, and all that hang together. [n]"""
+    keys = [pairs.records, _same(pairs.features()[0])]
     rows = np.tile(np.arange(len(pairs)), len(keys))
     offsets = np.repeat(np.arange(1, len(keys) + 1) * len(pairs), len(pairs))
     columns = offsets + np.concatenate([np.unique(key, return_inverse=True)[1].reshape(-1) for key in keys])
@@ -65,7 +67,8 @@ def _groups(pairs: Pairs) -> Rows:
 
 def _same(features: NDArray[np.float32]) -> NDArray[np.int64]:
     """A number for each distinct row, [n, d] -> [n]; a row of zeros says nothing and is like no other."""
-    numbers = np.unique(features, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    place: dict[bytes, int] = {}
+    numbers = np.array([place.setdefault(sha256(row.tobytes()).digest(), len(place)) for row in features])
     empty = np.flatnonzero(~features.any(axis=1))
     numbers[empty] = len(features) + np.arange(len(empty))
     return numbers
