@@ -41,14 +41,14 @@ def held_out(pairs: Pairs, *, share: float, seed: int) -> tuple[Rows, Rows]:
 def agreement(images: Codes, texts: Codes, pairs: Pairs) -> float:
     """Mean of the MAP of both directions among n pairs, ties averaged. images, texts uint8 [n, bits / 8].
 
-    By labels no pair finds itself; by record, its own is what it should find.
+    What to find is what shares a label, a pair's own other side among it: few pairs may have no other. Without labels
+    it is the record's own.
     """
-    own = None if pairs.labels is None else np.arange(len(pairs))
     wanted = relevance(pairs, pairs)
     found = [
         average_precision(part.by_radius())
         for asked, stored in ((images, texts), (texts, images))
-        for part in chunks(asked, stored, wanted, own=own)
+        for part in chunks(asked, stored, wanted)
     ]
     return float(np.concatenate(found).mean())
 

@@ -31,6 +31,7 @@ from tests.sources import PROJECT
 
 COLOURS = ("red", "green", "blue", "yellow", "black", "orange", "purple", "brown")
 SHAPES = ("square", "disc")
+KERNELS = ("kernels=40",)
 QUICK = ("width=64", "batch=16", "rate=0.001")
 
 
@@ -76,9 +77,9 @@ def trained(method: str, dataset: DataSet, out: Path, *settings: str, **order: o
     )
 
 
-@pytest.mark.parametrize("method", ["cmfh", "seph-km", "contrastive"])
+@pytest.mark.parametrize("method", ["cca-itq", "seph-km", "contrastive"])
 def test_a_bundle_of_pictures_encodes_and_finds(method: str, folder: Path, tmp_path: Path) -> None:
-    settings = {"seph-km": ("kernels=40",), "cmfh": ()}.get(method, (*QUICK, "epochs=8"))
+    settings = {"seph-km": KERNELS, "cca-itq": ()}.get(method, (*QUICK, "epochs=30"))
     dataset = named("pairs", folder)
     done = trained(method, dataset, tmp_path / "shapes", *settings, licence="CC0")
     made = bundle.read(tmp_path / "shapes")
@@ -123,7 +124,7 @@ def test_log_and_plot_lie_beside(folder: Path, tmp_path: Path) -> None:
 
 def test_evaluate_finds_what_the_bundle_says_and_the_codes_of_all_training_pairs(folder: Path, tmp_path: Path) -> None:
     dataset, out = named("pairs", folder), tmp_path / "all"
-    trained("cmfh", dataset, out, validation=0.0)
+    trained("seph-km", dataset, out, *KERNELS, validation=0.0)
     made = bundle.read(out)
     assert len(made.training_codes()) == 70
     assert made.model.calibration == {}
