@@ -4,13 +4,12 @@ from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from encoders.data.api import Pairs, Rows
 from encoders.evaluation.counts import Codes, chunks
 from encoders.evaluation.measures import average_precision
 from encoders.evaluation.relevance import relevance
+from encoders.training.duplicates import together
 
 LEAST = 20  # pairs: fewer say too little to stop by, or to calibrate with
 
@@ -25,7 +24,7 @@ def held_out(pairs: Pairs, *, share: float, seed: int) -> tuple[Rows, Rows]:
     everything = np.arange(len(pairs))
     if not share or wanted > len(pairs) / 3:
         return everything, everything[:0]
-    group = _groups(pairs)
+    group = np.unique(together(pairs.records, _same(pairs.features()[0])), return_inverse=True)[1]
     sizes = np.bincount(group)
     chosen, size = [], 0
     for number in np.random.default_rng(seed).permutation(len(sizes)):
@@ -51,18 +50,6 @@ def agreement(images: Codes, texts: Codes, pairs: Pairs) -> float:
         for part in chunks(asked, stored, wanted)
     ]
     return float(np.concatenate(found).mean())
-
-
-def _groups(pairs: Pairs) -> Rows:
-    """Group number of each pair: those that share a record or a picture, and all that hang together. [n]"""
-    keys = [pairs.records, _same(pairs.features()[0])]
-    rows = np.tile(np.arange(len(pairs)), len(keys))
-    offsets = np.repeat(np.arange(1, len(keys) + 1) * len(pairs), len(pairs))
-    columns = offsets + np.concatenate([np.unique(key, return_inverse=True)[1].reshape(-1) for key in keys])
-    size = (len(keys) + 1) * len(pairs)
-    graph = coo_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=(size, size))
-    together = connected_components(graph, directed=False)[1][: len(pairs)]
-    return np.unique(together, return_inverse=True)[1].astype(np.int64)
 
 
 def _same(features: NDArray[np.float32]) -> NDArray[np.int64]:

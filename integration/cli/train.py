@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from encoders.data import named
+from integration.cli.datasets import opened
 from integration.cli.door import as_json, print_json
 from integration.settings import load
 
 
 @click.command()
 @click.argument("method")
-@click.option("--data", "name", required=True, metavar="NAME", help="Data set; a wrong name lists all.")
+@click.option("--data", "name", required=True, metavar="NAME", help="Data set, or index:NAME; a wrong name lists all.")
 @click.option("--bits", type=int, required=True, metavar="K", help="Length of a code; a wrong one lists all.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="Gets the bundle.")
 @click.option(
@@ -41,10 +41,9 @@ def train(
 
     settings = load()
     untrained = configured(method, bits, seed=seed, settings=parameters)
-    dataset = named(name, folder or settings.data / "sets" / name, seed=seed)
-    done = run.train(
-        untrained, dataset, run.Order(out, **order), data=settings.data, device=settings.device, tell=_tell
-    )
+    asked = run.Order(out, **order)
+    with opened(name, folder, settings, seed=seed) as dataset:
+        done = run.train(untrained, dataset, asked, data=settings.data, device=settings.device, tell=_tell)
     print_json(done) if as_json else _print(done)
 
 
