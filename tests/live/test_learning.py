@@ -126,6 +126,28 @@ def test_the_command_measures_the_catalogue(
     assert isinstance(refused.exception, RequestError)
 
 
+def test_the_command_trains_on_the_catalogue(
+    shelf: Shelf, index: Callable[..., str], settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes out is attached to another index as it is."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("CROSSHATCH_OPENSEARCH_URL", str(settings.opensearch_url))
+    monkeypatch.setenv("CROSSHATCH_PICTURE_ROOTS", str(shelf.pictures))
+    monkeypatch.setenv("CROSSHATCH_DATA", str(tmp_path / "data"))
+    out, data = tmp_path / "own", ["--data", f"index:{shelf.index}"]
+    asked = ["train", "cca-itq", *data, "--bits", "64", "--set", "penalty=3", "--out", str(out), "--json"]
+    ended = CliRunner().invoke(cli, asked)
+    assert ended.exit_code == 0, ended.output
+    done = json.loads(ended.stdout)
+    assert (done["kind"], done["bits"], done["without_words"]) == ("bundle", 64, 0)
+    assert done["validated_with"] >= 20
+    across = next(row for row in done["results"] if (row["direction"], row["figure"]) == ("text-image", "map"))
+    assert across["value"] > 1.3 * across["chance"]
+    other = index(catalogue.INDEX)
+    tried = CliRunner().invoke(cli, ["attach", other, "--target", "demo", "--encoder", str(out), "--check", "--json"])
+    assert json.loads(tried.stdout)["ok"], tried.stdout
+
+
 def test_what_cannot_be_learnt_from(
     cluster: Cluster, index: Callable[..., str], shelf: Shelf, settings: Settings, tmp_path: Path
 ) -> None:
