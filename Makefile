@@ -64,7 +64,7 @@ transparency: setup ## OpenSearch's REST tests and unmodified clients, directly 
 	@$(BIN)/python -m tests.transparency
 
 bundle: setup ## train the default encoder's bundles anew and measure them
-	@$(BIN)/python -m encoders.training
+	@$(BIN)/python -m encoders.training.default --data ../shared/data
 
 readme: setup ## write the README's tables of settings and commands from the code
 	@$(BIN)/python -m tests.documented

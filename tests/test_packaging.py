@@ -39,6 +39,15 @@ def test_every_target_is_explained_and_stands_in_the_readme() -> None:
     assert [target for target in phony - {"help"} if f"`make {target}`" not in readme] == []
 
 
+def test_every_module_that_a_target_runs_can_be_run() -> None:
+    modules = re.findall(r"\$\(BIN\)/python -m ([\w.]+)", MAKEFILE)
+    runnable = [f"{module}.__main__" if (PROJECT / module.replace(".", "/")).is_dir() else module for module in modules]
+    files = {module: PROJECT / (module.replace(".", "/") + ".py") for module in runnable}
+    own = {module: path for module, path in files.items() if path.parts[len(PROJECT.parts)] in ("encoders", "tests")}
+    assert len(own) > 5
+    assert [module for module, path in own.items() if not path.is_file()] == []
+
+
 def make(*words: str) -> str:
     """What make prints; the make that runs these tests passes nothing on."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE") and key != "MFLAGS"}
