@@ -46,7 +46,8 @@ def encoder(reference: str, digest: str) -> "Encoder":
     if loaded.card.digest != digest:
         raise BundleError(
             f"encoder {reference} has digest {loaded.card.digest[:12]} here, but the index was attached with "
-            f"{digest[:12]}; install the same release on every worker, or attach with another encoder"
+            f"{digest[:12]}; install the same release on every worker, or run "
+            f"`crosshatch spaces add INDEX --encoder {reference}` and fill and activate that space"
         )
     return loaded
 

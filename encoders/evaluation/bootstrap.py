@@ -1,4 +1,5 @@
-"""Intervals by the bootstrap over queries (Efron and Tibshirani 1993): of one mean, and of two encoders' difference."""
+"""Intervals by the bootstrap over queries (Efron and Tibshirani 1993): of a mean,
+of two encoders' difference, of a share."""
 
 from dataclasses import dataclass
 
@@ -42,6 +43,18 @@ def paired(first: Doubles, second: Doubles) -> Difference:
     low, high = np.quantile(means, [0.025, 0.975])
     side = min((means <= 0).mean(), (means >= 0).mean())
     return Difference(float(gained.mean()), float(low), float(high), float(min(1.0, max(2 * side, 1 / RESAMPLES))))
+
+
+def share(whole: Doubles, part: Doubles) -> tuple[float, float, float]:
+    """Mean of `part` as a share of the mean of `whole`, the same n queries each, with its 95 % interval.
+
+    The queries are drawn together. Raises ValueError where no query of `whole` scores: a share of nothing.
+    """
+    if whole.shape != part.shape or not whole.any():
+        raise ValueError(f"{len(part)} queries have no share of {len(whole)} whose mean is {whole.mean()}")
+    means = _means(np.stack([whole, part], axis=1))
+    low, high = np.quantile(means[:, 1] / means[:, 0], [0.025, 0.975])
+    return float(part.mean() / whole.mean()), float(low), float(high)
 
 
 def _means(values: Doubles) -> Doubles:

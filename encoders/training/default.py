@@ -26,7 +26,16 @@ from encoders.minilm import MiniLM
 from encoders.towers import Floats
 from encoders.training import reporting, sources
 from encoders.training.calibration import tables
-from encoders.training.evaluation import Figure, apart_bits, apart_floats, hits, measure, tasks
+from encoders.training.evaluation import (
+    ASYMMETRIC,
+    Figure,
+    apart_bits,
+    apart_floats,
+    apart_weighted,
+    hits,
+    measure,
+    tasks,
+)
 from encoders.training.features import Collection, Extractor
 from encoders.training.fit import Pairs, Recipe, align, hashed
 from encoders.weights import packaged
@@ -36,6 +45,7 @@ TRAINED = ("openclipart", "openmoji", "standard_ebooks")
 TEST = "tuxpaint_stamps"
 LENGTHS = (64, 128, 256)
 BASELINE_SEEDS = (1, 2, 3)
+WAYS = (("", apart_bits), (ASYMMETRIC, apart_weighted))
 MAX_TOKENS = 256
 HELD_OUT = 0.1  # of the training items, for the calibration tables
 RECIPE = Recipe()
@@ -96,7 +106,7 @@ def main() -> None:
     figures += compare(test, heads, train, classes)
     trained_on = [_origin(name, len(learning.collections[name].samples)) for name in TRAINED]
     for bits, head in heads.items():
-        own = [figure.document() for figure in figures if figure.form in ("float", str(bits))]
+        own = [figure.document() for figure in figures if figure.form.split()[0] in ("float", str(bits))]
         model = _model(extractor, bits, calibration(head, checking, bits), trained_on, own)
         made = bundle.write(arguments.out / model.name, model, tensors(head))
         log.info("%s: space %s", made.folder, made.card.space)
@@ -122,12 +132,13 @@ def compare(test: Collection, heads: dict[int, RidgeConseHead], train: Pairs, cl
     baselines = [family(train, classes, recipe) for recipe in recipes]
     result = []
     for task in tasks(test):
-        for method, members in (("ours", [heads]), ("baseline", baselines)):
-            found = hits(apart_floats(task, members[0][LENGTHS[0]], test), task.relevant)
-            result.append(measure(task, found, method=method, form="float"))
-            for bits in LENGTHS:
-                found = np.mean([hits(apart_bits(task, m[bits], test), task.relevant) for m in members], axis=0)
-                result.append(measure(task, found, method=method, form=str(bits)))
+        for method, members, ways in (("ours", [heads], WAYS), ("baseline", baselines, WAYS[:1])):
+            floats = hits(apart_floats(task, members[0][LENGTHS[0]], test), task.relevant)
+            result.append(measure(task, floats, method=method, form="float"))
+            for kind, apart in ways:
+                for bits in LENGTHS:
+                    found = np.mean([hits(apart(task, m[bits], test), task.relevant) for m in members], axis=0)
+                    result.append(measure(task, found, method=method, form=f"{bits}{kind}", floats=floats))
     return result
 
 

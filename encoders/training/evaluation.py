@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from encoders.evaluation.bootstrap import interval
+from encoders.evaluation.bootstrap import interval, share
 from encoders.evaluation.measures import miss
 from encoders.heads import RidgeConseHead
 from encoders.towers import Floats
@@ -15,25 +15,30 @@ from mappings.errors import DataError
 from mappings.weighted import WeightedCode
 
 K = 10
+ASYMMETRIC = " asymmetric"  # a query that weighs its bits, against stored bits
 Doubles = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured value: hit rate at 10 of `queries` queries, with its 95 % bootstrap interval."""
+    """One measured value: hit rate at 10 of `queries` queries, with its 95 % bootstrap interval.
+
+    `kept` is its share of what the floats of the same encoder reach, with that share's interval; of floats it is empty.
+    """
 
     source: str
     direction: str  # text-image: words find pictures
     relevant: str  # what counts as found: the paired one, or any of the same label
     method: str
-    form: str  # float, or the bits of the code
+    form: str  # float, the bits of the code, or these and ASYMMETRIC
     queries: int
     database: int
     chance: float
     hit: float
     low: float
     high: float
+    kept: tuple[float, ...] = ()
 
     def document(self) -> dict[str, object]:
         """As `model.json` keeps it."""
@@ -99,14 +104,15 @@ def hits(apart: Doubles, relevant: Flags) -> Doubles:
     )
 
 
-def measure(task: Task, found: Doubles, *, method: str, form: str) -> Figure:
-    """Sum up the queries' `hits`."""
+def measure(task: Task, found: Doubles, *, method: str, form: str, floats: Doubles | None = None) -> Figure:
+    """Sum up the queries' `hits`; `floats` are the hits of the same queries before any bit is taken."""
     low, high = interval(found)
     database = len(task.answering)
     pool = np.full(len(found), database - task.own)
     chance = 1 - miss(pool, task.relevant.sum(axis=1), np.full(len(found), K)).mean()
     numbers = (round(float(value), 4) for value in (chance, found.mean(), low, high))
-    return Figure(task.source, task.direction, task.kind, method, form, len(found), database, *numbers)
+    kept = () if floats is None else tuple(round(value, 4) for value in share(floats, found))
+    return Figure(task.source, task.direction, task.kind, method, form, len(found), database, *numbers, kept)
 
 
 def apart_floats(task: Task, head: RidgeConseHead, collection: Collection) -> Doubles:
@@ -128,15 +134,15 @@ def apart_bits(task: Task, head: RidgeConseHead, collection: Collection) -> Doub
 def apart_weighted(task: Task, head: RidgeConseHead, collection: Collection) -> Doubles:
     """Distance in bits to queries whose bits weigh as `WeightedCode` says, what is stored being bits. [q, n]"""
     asked = _relaxed(head, collection, task.query)[task.asking]
-    stored = np.unpackbits(packed(head, collection, task.stored)[task.answering], axis=1)
-    apart = np.empty((len(asked), len(stored)))
-    for row, floats in zip(apart, asked, strict=True):
-        code = WeightedCode.from_floats(floats.tolist())
-        if not isinstance(code, WeightedCode):
-            raise DataError("a query's projections are all 0; the encoder's weights or the source are damaged")
-        row[:] = code.floor + code.unit * (
-            (stored != (floats > 0)) @ np.frombuffer(code.weights, dtype=np.uint8).astype(np.float64)
-        )
+    codes = [WeightedCode.from_floats(floats.tolist()) for floats in asked]
+    if not all(isinstance(code, WeightedCode) for code in codes):
+        raise DataError("a query's projections are all 0; the encoder's weights or the source are damaged")
+    weighted = [code for code in codes if isinstance(code, WeightedCode)]
+    weights = np.stack([np.frombuffer(code.weights, dtype=np.uint8) for code in weighted]).astype(np.float64)
+    floor, unit = (np.array([[getattr(code, name)] for code in weighted]) for name in ("floor", "unit"))
+    stored = np.where(np.unpackbits(packed(head, collection, task.stored)[task.answering], axis=1), 1.0, -1.0)
+    agreement = (weights * np.where(asked > 0, 1, -1)) @ stored.T  # weights of equal bits less those of others
+    apart = floor + unit * (weights.sum(axis=1, keepdims=True) - agreement) / 2
     return _without_self(task, apart)
 
 

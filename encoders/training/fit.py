@@ -20,6 +20,7 @@ class Recipe:
     conse: float = 1.0  # weight of ConSE beside ridge; 0 leaves it out
     temperature: float = 1.0  # of the class probabilities
     rotation: str = "itq"  # or "random": the baseline
+    whitening: float = 0.0  # 0 leaves the principal directions their deviations, 1 makes them equal; not the baseline's
     iterations: int = 60  # of ITQ
     seed: int = 0
 
@@ -73,12 +74,17 @@ def hashed(aligned: RidgeConseHead, pairs: Pairs, *, bits: int, recipe: Recipe) 
 def _projection(
     text: Floats, image: Floats, weights: NDArray[np.float64], bits: int, recipe: Recipe, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """[m, bits]: principal directions of both modalities, rotated by ITQ; or random directions, the baseline."""
+    """[m, bits]: principal directions of both modalities, scaled and rotated by ITQ; or random ones, the baseline.
+
+    A direction's deviation d becomes d^(1 - whitening), so that the few strong ones do not rule every bit.
+    """
     if recipe.rotation == "random":
         return random_rotation(text.shape[1], rng)[:, :bits]
     share = np.sqrt(weights / weights.mean())[:, None]
     rows = np.vstack([text * share, image * share]).astype(np.float64)
     basis = principal(rows, bits)
+    deviation = np.sqrt(((rows @ basis) ** 2).mean(axis=0))
+    basis *= (deviation / deviation[0]) ** -recipe.whitening
     projected = rows @ basis
     scale = 1 / np.sqrt((projected**2).mean())  # B has ±1: bring V to its size, else the loss is all scale
     rotation, _ = itq(projected * scale, iterations=recipe.iterations, rng=rng)

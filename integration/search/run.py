@@ -140,7 +140,8 @@ def target_of(known: state.Attached, card: BundleCard) -> Target:
     if card.digest != known.bundle.digest:
         raise BundleError(
             f"index {known.index} was encoded with {known.bundle.name} {known.bundle.digest[:12]}, but "
-            f"{known.bundle.reference} is now {card.digest[:12]}; bring the old bundle back or add a space"
+            f"{known.bundle.reference} is now {card.digest[:12]}; install the release that attached it, or run "
+            f"`crosshatch spaces add {known.index} --encoder {known.bundle.reference}` and fill and activate that space"
         )
     weights = known.settings
     return Target(

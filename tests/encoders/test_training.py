@@ -8,10 +8,12 @@ import pytest
 from PIL import Image
 
 from encoders.heads import RidgeConseHead, unit
+from encoders.training import reporting
 from encoders.training.calibration import farther, tables
 from encoders.training.duplicates import difference_hash, groups
-from encoders.training.evaluation import Task, apart_weighted, hits
+from encoders.training.evaluation import ASYMMETRIC, Figure, Task, apart_weighted, hits, measure
 from encoders.training.features import Collection
+from encoders.training.fit import Pairs, Recipe, hashed
 from encoders.training.itq import itq, principal, random_rotation
 from encoders.training.ridge import ridge
 from encoders.training.sources import Sample, plain
@@ -63,6 +65,50 @@ def test_principal_directions_by_hand() -> None:
 def test_a_random_rotation_rotates() -> None:
     rotation = random_rotation(5, np.random.default_rng(0))
     np.testing.assert_allclose(rotation.T @ rotation, np.eye(5), atol=1e-12)
+
+
+def test_whitening_makes_the_directions_even_and_none_leaves_them() -> None:
+    rng = np.random.default_rng(0)
+    zero = np.zeros(6, dtype=np.float32)
+    stretched = (rng.standard_normal((300, 6)) * [8, 5, 3, 2, 1, 1]).astype(np.float32)
+    none = np.zeros(0, dtype=np.float32)
+    aligned = RidgeConseHead(
+        text_mean=zero,
+        image_mean=zero,
+        projection=np.zeros((6, 0), dtype=np.float32),
+        text_threshold=none,
+        image_threshold=none,
+        ridge=rng.standard_normal((4, 6)).astype(np.float32),
+        classes=np.zeros((2, 6), dtype=np.float32),
+        temperature=np.ones(1, dtype=np.float32),
+    )
+    pairs = Pairs(rng.random((300, 5), dtype=np.float32), stretched, np.full(300, "one"))
+    rows = np.vstack([aligned.text(stretched), aligned.image(pairs.picture)])
+    plain, white = (
+        hashed(aligned, pairs, bits=4, recipe=Recipe(whitening=share)).projection.astype(np.float64)
+        for share in (0.0, 1.0)
+    )
+    np.testing.assert_allclose(plain.T @ plain, np.eye(4), atol=2e-3)  # float16 keeps three digits
+    spread = (rows @ white).T @ (rows @ white)
+    np.testing.assert_allclose(spread / spread[0, 0], np.eye(4), atol=1e-2)
+
+
+def test_the_report_tells_what_codes_keep_and_where_the_baseline_is_ahead(tmp_path: Path) -> None:
+    everyone = np.arange(2)
+    task = Task("tuxpaint_stamps", "caption", "image", np.eye(2, dtype=bool), "pair", everyone, everyone, False)
+    floats = np.array([1.0, 1.0])
+    forms = [f"{bits}{kind}" for kind in ("", ASYMMETRIC) for bits in (64, 128, 256)]
+    figures = [
+        measure(task, floats, method="ours", form="float"),
+        *(measure(task, floats / 2, method="ours", form=form, floats=floats) for form in forms),
+        measure(task, floats / 4, method="baseline", form="float"),
+        *(measure(task, floats * 0.75, method="baseline", form=form, floats=floats) for form in forms[:3]),
+    ]
+    reporting.write(tmp_path / "report.md", figures, list[Figure](), [])
+    lines = (tmp_path / "report.md").read_text(encoding="utf-8").splitlines()
+    assert f"| tuxpaint_stamps | text→image | {' | '.join(['50% (50%–50%)'] * 6)} |" in lines
+    assert "| tuxpaint_stamps | text→image | 128 | 0.500 | 0.750 |" in lines
+    assert not any("| float | 1.000 | 0.250 |" in line for line in lines)
 
 
 def test_near_duplicates_hang_together() -> None:
