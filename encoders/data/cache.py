@@ -38,6 +38,11 @@ def kept(key: str, count: int, extract: Callable[[int], Arrays]) -> tuple[Arrays
     return {name: array for name, array in arrays.items() if name != SECONDS}, float(arrays.get(SECONDS, [np.nan])[0])
 
 
+def holds(key: str) -> bool:
+    """Whether there is a file of this key, sound or not."""
+    return (_folder() / f"{key}.safetensors").is_file()
+
+
 def _proven(path: Path, extract: Callable[[int], Arrays]) -> Arrays | None:
     """What the file holds, if the code as it is gives the same for the first rows."""
     try:

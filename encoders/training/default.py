@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from encoders import bundle
 from encoders.api import PARTS
-from encoders.bundle import ImageModel, Model, TextModel
+from encoders.bundle import Bundle, ImageModel, Model, TextModel
 from encoders.device import device
 from encoders.heads import RidgeConseHead
 from encoders.lite0 import SIDE, Lite0
 from encoders.minilm import MiniLM
-from encoders.towers import Floats
+from encoders.towers import Floats, TextTower
 from encoders.training import reporting, sources
 from encoders.training.calibration import tables
 from encoders.training.evaluation import (
@@ -86,31 +86,27 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    extractor, classes = _extractor()
-    without = frozenset(arguments.held_out.read_text(encoding="utf-8").split())
-    study = Study(
-        {
-            name: extractor.collect(sources.read(name, arguments.data)).distinct(
-                without=without if name == "openmoji" else frozenset()
-            )
-            for name in TRAINED
-        },
-        classes,
-    )
+    extractor = towers()
+    study = gathered(extractor, arguments.data, arguments.held_out)
     figures = [figure for name in TRAINED for figure in held_out(study, name)]
     ablation = list(without_openmoji(study))
-    learning, checking = _split(study)
+    learning, checking = split(study)
     train = learning.pairs(TRAINED)
-    heads = family(train, classes, RECIPE)
+    heads = family(train, study.classes, RECIPE)
     test = extractor.collect(sources.read(TEST, arguments.data)).distinct()
-    figures += compare(test, heads, train, classes)
-    trained_on = [_origin(name, len(learning.collections[name].samples)) for name in TRAINED]
+    figures += compare(test, heads, train, study.classes)
     for bits, head in heads.items():
-        own = [figure.document() for figure in figures if figure.form.split()[0] in ("float", str(bits))]
-        model = _model(extractor, bits, calibration(head, checking, bits), trained_on, own)
-        made = bundle.write(arguments.out / model.name, model, tensors(head))
+        made = written(arguments.out, extractor, head, learning, checking, bits=bits, figures=figures)
         log.info("%s: space %s", made.folder, made.card.space)
-    reporting.write(arguments.report, figures, ablation, trained_on)
+    reporting.write(arguments.report, figures, ablation, origins(learning))
+
+
+def gathered(extractor: Extractor, data: Path, without: Path) -> Study:
+    """The sources under `data`; `without` is the file of the OpenMoji ids that are never trained on."""
+    left_out = {"openmoji": frozenset(without.read_text(encoding="utf-8").split())}
+    read = {name: extractor.collect(sources.read(name, data)) for name in TRAINED}
+    distinct = {name: every.distinct(without=left_out.get(name, frozenset())) for name, every in read.items()}
+    return Study(distinct, class_features(extractor.text))
 
 
 def held_out(study: Study, name: str) -> list[Figure]:
@@ -154,7 +150,7 @@ def without_openmoji(study: Study) -> Iterator[Figure]:
                 yield measure(task, found, method=" + ".join(names), form="128")
 
 
-def _split(study: Study) -> tuple[Study, Study]:
+def split(study: Study) -> tuple[Study, Study]:
     """The share that is learnt from, and the share that only the calibration sees; no near-duplicate is in both."""
     rng = np.random.default_rng(RECIPE.seed)
     learning, checking = {}, {}
@@ -185,6 +181,27 @@ def tensors(head: RidgeConseHead) -> dict[str, NDArray[np.floating]]:
     """What is shipped: float16, which `fit_head` has rounded the large ones to; means and thresholds stay exact."""
     large = ("ridge", "classes", "projection")
     return {name: array.astype(np.float16) if name in large else array for name, array in vars(head).items()}
+
+
+def written(
+    out: Path,
+    extractor: Extractor,
+    head: RidgeConseHead,
+    learnt: Study,
+    checking: Study,
+    *,
+    bits: int,
+    figures: list[Figure],
+) -> Bundle:
+    """The bundle of a head that was fitted on `learnt`, in its folder under `out`."""
+    own = [figure.document() for figure in figures if figure.form.split()[0] in ("float", str(bits))]
+    model = _model(extractor, bits, calibration(head, checking, bits), origins(learnt), own)
+    return bundle.write(out / model.name, model, tensors(head))
+
+
+def origins(learnt: Study) -> list[dict[str, object]]:
+    """What the bundles tell of their sources."""
+    return [_origin(name, len(learnt.collections[name].samples)) for name in TRAINED]
 
 
 def _origin(name: str, items: int) -> dict[str, object]:
@@ -225,12 +242,11 @@ def towers() -> Extractor:
     return Extractor(MiniLM(weights[0], cpu, prefix="", max_tokens=MAX_TOKENS), Lite0(weights[1], cpu), weights)
 
 
-def _extractor() -> tuple[Extractor, Floats]:
-    """The towers, and the class names' text features, [1000, m]."""
+def class_features(text: TextTower) -> Floats:
+    """The class names' text features, [1000, m]."""
     from timm.data.imagenet_info import ImageNetInfo  # its lists of class names; slow to import, and only needed here
 
-    extractor = towers()
-    return extractor, extractor.text.features(list(ImageNetInfo().label_descriptions(detailed=True)))[0]
+    return text.features(list(ImageNetInfo().label_descriptions(detailed=True)))[0]
 
 
 if __name__ == "__main__":

@@ -110,9 +110,11 @@ def measure(task: Task, found: Doubles, *, method: str, form: str, floats: Doubl
     database = len(task.answering)
     pool = np.full(len(found), database - task.own)
     chance = 1 - miss(pool, task.relevant.sum(axis=1), np.full(len(found), K)).mean()
-    numbers = (round(float(value), 4) for value in (chance, found.mean(), low, high))
+    chance, hit, low, high = (round(float(value), 4) for value in (chance, found.mean(), low, high))
     kept = () if floats is None else tuple(round(value, 4) for value in share(floats, found))
-    return Figure(task.source, task.direction, task.kind, method, form, len(found), database, *numbers, kept)
+    return Figure(
+        task.source, task.direction, task.kind, method, form, len(found), database, chance, hit, low, high, kept
+    )
 
 
 def apart_floats(task: Task, head: RidgeConseHead, collection: Collection) -> Doubles:
