@@ -44,13 +44,18 @@ def canonical(x: Doubles, y: Doubles, *, penalty: float) -> tuple[Doubles, Doubl
 
 
 def whitening(centred: Doubles, *, penalty: float) -> Doubles:
-    """W with Wᵀ (C + penalty · mean variance · I) W = I on the directions that vary: [n, p] -> [p, directions]."""
-    covariance = centred.T @ centred / len(centred)
-    variances, directions = np.linalg.eigh(covariance)
+    """W with Wᵀ (C + penalty · mean variance · I) W = I on the directions that vary: [n, p] -> [p, directions].
+
+    Of fewer rows than columns C is not made: their singular vectors are its directions.
+    """
+    if len(centred) < centred.shape[1]:
+        _, values, turned = np.linalg.svd(centred, full_matrices=False)
+        variances, directions = values[::-1] ** 2 / len(centred), turned[::-1].T
+    else:
+        variances, directions = np.linalg.eigh(centred.T @ centred / len(centred))
     varying = variances > NULL * variances[-1]
-    return np.asarray(
-        directions[:, varying] / np.sqrt(variances[varying] + penalty * np.trace(covariance) / len(covariance))
-    )
+    mean = variances.sum() / centred.shape[1]
+    return np.asarray(directions[:, varying] / np.sqrt(variances[varying] + penalty * mean))
 
 
 def repeated(directions: Doubles, bits: int) -> Doubles:

@@ -68,8 +68,8 @@ def opened(name: str, data: Path) -> sets.Set:
 
 
 def cells(names: Sequence[str]) -> list[Cell]:
-    """All that is to be measured, quick methods first, a seed for all lengths before the next seed."""
-    return [Cell(name, bits, seed) for name in names for seed in SEEDS for bits in BITS]
+    """All that is to be measured, every method by one seed before the next: what is there can be compared."""
+    return [Cell(name, bits, seed) for seed in SEEDS for name in names for bits in BITS]
 
 
 def results(name: str, data: Path, missing: Sequence[Cell], workers: int) -> Iterator[tuple[Cell, Found]]:

@@ -46,6 +46,18 @@ def test_cca_finds_the_correlations_of_the_eigenvalue_problem() -> None:
     assert first.T @ x.T @ x @ first / 60 == pytest.approx(np.eye(9), abs=1e-8)
 
 
+@pytest.mark.parametrize("shape", [(40, 6), (6, 40)])
+def test_whitened_features_have_the_variance_that_the_penalty_leaves(shape: tuple[int, int]) -> None:
+    """Of more columns than rows too, whose covariance has as many directions that vary as there are rows, less one."""
+    x = RNG.standard_normal(shape)
+    x -= x.mean(axis=0)
+    covariance = x.T @ x / len(x)
+    known = whitening(x, penalty=0.1)
+    assert known.shape == (shape[1], min(shape) - (shape[0] < shape[1]))
+    shrunk = covariance + 0.1 * np.trace(covariance) / len(covariance) * np.eye(shape[1])
+    assert known.T @ shrunk @ known == pytest.approx(np.eye(known.shape[1]), abs=1e-8)
+
+
 def test_cca_leaves_out_directions_that_do_not_vary() -> None:
     topics = np.exp(MADE.texts)
     topics /= topics.sum(axis=1, keepdims=True)  # shares of topics add up to 1: one dimension says nothing
