@@ -8,6 +8,7 @@ in rows as samples, each side centred. One matrix after the other is set to its 
 V's signs are the pair's code, those of X Px or Y Py the code of one side alone.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -35,7 +36,8 @@ class Cmfh(Method):
     tolerance: float = 1e-6
 
     def _learn(self, images: Doubles, texts: Doubles, labels: Flags) -> Learnt:
-        sides = images - images.mean(axis=0), texts - texts.mean(axis=0)
+        (x, of_x), (y, of_y) = spanned(images - images.mean(axis=0)), spanned(texts - texts.mean(axis=0))
+        sides = x, y
         shares = self.share, 1 - self.share
         grams = [side.T @ side + self.penalty / self.projecting * np.eye(side.shape[1]) for side in sides]
         factors = [cho_factor(gram) for gram in grams]  # these stay: only the latent codes move
@@ -48,7 +50,7 @@ class Cmfh(Method):
             if len(self.losses) > 1 and self.losses[-2] - self.losses[-1] < self.tolerance * self.losses[-2]:
                 break
         self.training_codes = pack_signs(latent)
-        return linear(images, texts, *projections)
+        return linear(images, texts, *(turn(one) for turn, one in zip((of_x, of_y), projections, strict=True)))
 
     def _latent(
         self,
@@ -77,6 +79,18 @@ class Cmfh(Method):
             total += self.projecting * float(((latent - side @ projection) ** 2).sum())
             total += self.penalty * float((loading**2).sum() + (projection**2).sum())
         return total
+
+
+def spanned(side: Doubles) -> tuple[Doubles, Callable[[Doubles], Doubles]]:
+    """A side of fewer rows than columns in the space of its rows, [n, n], and what takes projections back, [n, k] ->
+    [d, k]; any other as it is.
+
+    Ridge regressions find nothing outside that space, and turning into it changes no norm: the objective is the same.
+    """
+    if len(side) >= side.shape[1]:
+        return side, lambda projection: projection
+    basis = np.linalg.svd(side, full_matrices=False)[2].T
+    return side @ basis, lambda projection: np.asarray(basis @ projection)
 
 
 def solved(x: Doubles, y: Doubles, penalty: float) -> Doubles:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from encoders import methods
-from encoders.methods import kernels, seph
+from encoders.methods import cmfh, kernels, seph
 from encoders.methods.cca import Cca, canonical, repeated, whitening
 from encoders.methods.cmfh import Cmfh
 from encoders.methods.itq import CcaItq, Itq
@@ -127,6 +127,17 @@ def test_cmfh_never_rises_and_codes_the_pairs() -> None:
     assert falls(method.losses)
     assert method.training_codes is not None
     assert method.training_codes.shape == (60, 2)
+
+
+def test_cmfh_of_fewer_pairs_than_features_is_the_same_in_the_space_of_its_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    images, texts = RNG.standard_normal((20, 50)), RNG.standard_normal((20, 8))
+    turned = Cmfh(16, seed=1).fit(images, texts)
+    monkeypatch.setattr(cmfh, "spanned", lambda side: (side, lambda projection: projection))
+    plain = Cmfh(16, seed=1).fit(images, texts)
+    assert turned.losses == pytest.approx(plain.losses)
+    np.testing.assert_allclose(turned.relax_images(images), plain.relax_images(images), atol=1e-6)
 
 
 def test_scm_sequential_residue_by_the_whole_matrix() -> None:
