@@ -97,7 +97,7 @@ def precisions(name: str, cells: Document, database: str) -> Iterator[str]:
                 for length in bits
             ]
             seeds = min(sum(key.startswith(f"{kind}/{length}/") for key in found) for length in bits)
-            label = kind if seeds == 5 else f"{kind} ({seeds} seeds)"
+            label = kind if seeds == 5 else f"{kind} ({seeds} seed{'s' * (seeds > 1)})"
             beside = REFERENCE.get((name, database, kind, direction), "")
             yield f"| {label if sign == 'I→T' else ''} | {sign} | {' | '.join(values)} | {beside} |"
 
