@@ -39,7 +39,7 @@ Every value is the hit rate at 10: the share of queries with a relevant item amo
 order (computed exactly), with its 95 % bootstrap interval over the queries. *pair*: the one item that belongs to the
 query is relevant; *label*: any other item of the same folder, sub-group or tale is. One item of each group of
 near-duplicates (dHash within 2 bits) and of each caption takes part. The first three tables are of encoders that saw
-nothing of the source they are measured on, but the recipe was chosen among some forty by such figures, which flatters
+nothing of the source they are measured on, but the recipe was chosen among some seventy by such figures, which flatters
 them a little; the last is of the shipped bundles, and nothing was chosen by it. `float` ranks by the cosine before any
 bit is taken and is the upper bound. The database holds the codes of each item's own modality. *baseline* is ridge
 regression with a random rotation (mean of three), its floats the ridge alone.""".splitlines()
