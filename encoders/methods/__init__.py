@@ -25,6 +25,7 @@ METHODS = {
     "ucch": "ucch.Ucch",
     "contrastive": "contrastive.Contrastive",
 }
+PUBLISHED = tuple(name for name in METHODS if name != "contrastive")
 
 
 def named(name: str) -> "type[Method]":

@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=OUT, help="JSON of all figures; what it holds is not measured anew")
     parser.add_argument("--page", type=Path, default=PAGE, help="the tables, as Markdown")
     asked = parser.parse_args(arguments)
-    figures, names = read(asked.out), asked.only or list(methods.METHODS)
+    figures, names = read(asked.out), asked.only or list(methods.PUBLISHED)
     if asked.costs:
         for name, found in costs.every(names):
             figures.setdefault("costs", {})[name] = found
