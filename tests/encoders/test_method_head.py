@@ -48,7 +48,8 @@ def test_bits_in_another_order(tmp_path: Path) -> None:
     plain = bundle_head(written(tmp_path))
     turned = bundle_head(written(tmp_path, permutation=order))
     texts = MADE.texts.astype(np.float32)
-    assert (turned.relax_text(turned.text(texts)) == plain.relax_text(plain.text(texts))[:, order]).all()
+    expected = plain.relax_text(plain.text(texts))[:, order]
+    assert turned.relax_text(turned.text(texts)) == pytest.approx(expected, rel=1e-5)  # lengths are summed in turn
 
 
 def test_prepared_pictures_have_two_halves_of_length_one() -> None:
