@@ -12,7 +12,7 @@ from integration import scan, state
 from integration.documents import count, holding
 from integration.engine.client import Cluster, part
 from integration.stored import stored_members
-from mappings.bands import NARROWEST, WIDEST, Banding, fitting_order, fitting_width
+from mappings.bands import NARROWEST, REACH, WIDEST, Banding, fitting_order, fitting_width
 from mappings.bands import field_name as bands_field
 from mappings.code import HashCode
 from mappings.code import distances as distances_of
@@ -22,7 +22,7 @@ from mappings.fields import OBJECT, PARTS, StoredCodes
 SAMPLE = 20_000  # codes that an order is learnt from
 AMONG = 200_000  # records among which the nearest are looked for
 ASKED = 200  # records whose nearest are looked for
-DEPTHS, RADII = (10, 100), (1, 2)
+DEPTHS = (10, 100)
 OUTGROWN = 10  # an index so many times as large, or as small, as when its bands were learnt
 _PAGE = 5_000
 
@@ -157,9 +157,9 @@ def of_part(record: StoredCodes, name: str) -> list[HashCode]:
 
 
 def measured_recall(records: Sequence[StoredCodes], cut: Banding) -> tuple[tuple[str, float], ...]:
-    """What the bands find: the share of the k nearest of a record's code that share a band with it within r bits.
+    """What the bands find: the share of the k nearest of a record's code that a search with it finds.
 
-    Named `at_k_within_r`, over `ASKED` codes of each part, among the codes of the same part of all other records; which
+    Named `at_k`, over `ASKED` codes of each part, among the codes of the same part of all other records; which
     of the equally far ones are the last of k is left to chance. Empty where there are too few records to tell.
     """
     shares: dict[str, list[float]] = {}
@@ -176,12 +176,12 @@ def measured_recall(records: Sequence[StoredCodes], cut: Banding) -> tuple[tuple
             nearest = nearest[np.argsort(distances[nearest], kind="stable")]
             apart = [_bits_apart(cut, code, held[other][1]) for other in nearest.tolist()]
             for depth in DEPTHS:
-                for radius in RADII:
-                    share = sum(bits <= radius for bits in apart[:depth]) / depth
-                    shares.setdefault(f"at_{depth}_within_{radius}", []).append(share)
+                share = sum(bits <= REACH.radius for bits in apart[:depth]) / depth
+                shares.setdefault(f"at_{depth}", []).append(share)
     return tuple((told, round(sum(found) / len(found), 4)) for told, found in shares.items())
 
 
 def _bits_apart(cut: Banding, one: HashCode, other: HashCode) -> int:
-    """In how many bits the bands of two codes differ where they differ least."""
-    return min((a ^ b).bit_count() for a, b in zip(cut.values(one), cut.values(other), strict=True))
+    """Within how many bits as many bands of two codes agree as must."""
+    apart = sorted((a ^ b).bit_count() for a, b in zip(cut.values(one), cut.values(other), strict=True))
+    return apart[min(REACH.agree, cut.count) - 1]

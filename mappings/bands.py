@@ -2,7 +2,8 @@
 
 Multi-index hashing (Norouzi, Punjani, Fleet: Fast Search in Hamming Space with Multi-Index Hashing, 2012): two codes
 whose distance is at most m * (r + 1) - 1 agree in one of m bands up to r bits. A query therefore asks, band by band,
-for the terms within radius r of its own.
+for the terms within radius r of its own. Where two bands must agree and not one, chance brings far fewer records
+together, so that each may differ in one bit more: hardly a near record is lost then.
 
     "_crosshatch": {"<space>": {"t": "<terms>", "i": ["<terms>", ...], "r": "<terms>", "of": "<banding>"}}
 
@@ -18,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
+from math import comb
 from operator import itemgetter
 from typing import Any, Self
 
@@ -33,10 +35,21 @@ LEAVES = {"text": "t", "image": "i", "record": "r"}  # what a part is called the
 OF = "of"  # names the banding that made the terms, so that a scan sees those of another one
 MEMBERS = (*LEAVES.values(), OF)
 NARROWEST, WIDEST = 6, 20  # bits of a band
-CANDIDATES = 10_000  # records that share a band with a query by chance, at radius 1
+CANDIDATES = 1_500  # records that a search finds by chance
 # printable, and written by every JSON writer as they are
 _SYMBOLS = "".join(chr(sign) for sign in range(33, 127) if chr(sign) not in "\"\\<>&'")
 _FIRST = "".join(sign for sign in _SYMBOLS if not sign.isalnum())  # so that no term is a word of a text
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a search asks of a record's bands: that `agree` of them come within `radius` bits of the query's."""
+
+    radius: int
+    agree: int = 1
+
+
+REACH = Reach(radius=2, agree=2)  # found the most for its time of all that were measured (docs/plans.md)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +97,13 @@ class Banding:
         """What `listed` wrote."""
         return cls(listed["bits"], listed["width"], tuple(listed["order"]))
 
-    def proven(self, radius: int) -> int:
-        """The largest distance at which a code shares a band within `radius`, whatever its bits are."""
-        return self.count * (radius + 1) - 1
+    def apart(self, reach: Reach) -> int:
+        """How many bands must be farther than the radius for a code not to be found."""
+        return max(self.count - reach.agree, 0) + 1
+
+    def proven(self, reach: Reach) -> int:
+        """The largest distance at which a code is found, whatever its bits are."""
+        return self.apart(reach) * (reach.radius + 1) - 1
 
     def values(self, code: HashCode) -> list[int]:
         """The number that each band of a code holds. Raises CodeLengthError for another length."""
@@ -145,16 +162,28 @@ def usual_count(bits: int, width: int) -> int:
 
 
 def fitting_width(documents: int, bits: int) -> int:
-    """The narrowest band that no more than `CANDIDATES` records share with a query by chance, within one bit.
+    """The narrowest bands by which no more than `CANDIDATES` records are found by chance.
 
-    Of n evenly spread codes, m bands of b bits share m * n * (1 + b) / 2^b at radius 1. Narrower bands find more of
-    what is near, wider ones leave less to score.
+    Narrower bands find more of what is near, wider ones leave less to score.
     """
     widest = min(WIDEST, bits)
     for width in range(NARROWEST, widest):
-        if usual_count(bits, width) * documents * (1 + width) / 2**width <= CANDIDATES:
+        if documents * by_chance(bits, width, REACH) <= CANDIDATES:
             return width
     return widest
+
+
+def by_chance(bits: int, width: int, reach: Reach) -> float:
+    """The share of evenly spread codes that a search finds: a band comes near with p = (its near values) / 2^width.
+
+    Of m bands at least a agree with Σ_{i >= a} C(m, i) p^i (1 - p)^(m - i).
+    """
+    bands, near = usual_count(bits, width), len(_masks(width, reach.radius)) / 2**width
+    least = min(reach.agree, bands)
+    share: float = sum(
+        comb(bands, some) * near**some * (1 - near) ** (bands - some) for some in range(least, bands + 1)
+    )
+    return share
 
 
 def fitting_order(packed: NDArray[np.uint8], width: int) -> tuple[int, ...]:

@@ -41,6 +41,13 @@ from mappings.errors import RequestError, Unavailable
     "--plan", type=click.Choice(get_args(Plan)), default="auto", show_default=True, help="How it is searched."
 )
 @click.option(
+    "--budget",
+    "budget_ms",
+    type=float,
+    metavar="MS",
+    help="Milliseconds that the engine may take: the plan that finds the most within them is chosen.",
+)
+@click.option(
     "--fusion",
     type=click.Choice(get_args(Fusion)),
     default="auto",

@@ -30,7 +30,7 @@ def banded(place: Place, clause: Clause, pairs: Sequence[Pair], targets: Sequenc
 
 def sharing(pairs: Sequence[Pair], targets: Sequence[Target]) -> Body | None:
     """What shares a band with the query; None where a space has no bands, or not the same ones in all indices."""
-    return near(pairs, {one.space: (one.bands, one.radius) for one in targets if one.bands and _alike(one, targets)})
+    return near(pairs, {one.space: (one.bands, one.reach) for one in targets if one.bands and _alike(one, targets)})
 
 
 def _alike(one: Target, targets: Sequence[Target]) -> bool:

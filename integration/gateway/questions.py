@@ -10,14 +10,14 @@ from integration.gateway.query_pictures import by_url
 from integration.gateway.trees import Unreadable
 from integration.gateway.uploads import Uploads
 from integration.pictures import read_base64
-from integration.search.request import Fusion, SearchRequest
+from integration.search.request import Fusion, Plan, SearchRequest
 from integration.search.scoring import Scoring
 from integration.settings import Settings
 from mappings.errors import RecordError, RequestError
 
 Name = Annotated[str, Field(min_length=1, max_length=512)]
 Asked = TypeVar("Asked", bound=BaseModel)
-_SHARED = ("size", "page", "weight", "k", "min_similarity", "on", "part_weights")  # as a SearchRequest calls them
+_SHARED = ("size", "page", "weight", "k", "min_similarity", "on", "part_weights", "budget_ms")
 _STRICT = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
@@ -65,6 +65,7 @@ class _Page(BaseModel):
     on: tuple[str, ...] = Field((), max_length=3)
     part_weights: dict[str, float] = Field(default_factory=dict, max_length=3)
     explain: bool = False
+    budget_ms: float | None = None
 
     def _wanted(self, **query: Any) -> SearchRequest:
         given = {name: [held] if isinstance(held, str) else held for name, held in self.filters.items()}
@@ -83,11 +84,13 @@ class Searched(_Page):
     like: str | None = None
     fusion: Fusion = "auto"
     scoring: Scoring = "symmetric"
+    plan: Plan = "auto"
 
     def request(self, settings: Settings, uploads: Uploads) -> SearchRequest:
         """As the rest of the project asks. Raises RequestError."""
         picture = self.image.read(settings, uploads) if self.image else None
-        return self._wanted(text=self.text, image=picture, like=self.like, scoring=self.scoring, fusion=self.fusion)
+        how = {name: getattr(self, name) for name in ("scoring", "fusion", "plan")}
+        return self._wanted(text=self.text, image=picture, like=self.like, **how)
 
 
 class Similar(_Page):

@@ -27,7 +27,7 @@ from integration.search.plan import (
     plan,
 )
 from integration.search.request import SearchRequest
-from mappings import bands
+from mappings.bands import Banding, Reach, field_name
 from mappings.code import HashCode
 from mappings.errors import RequestError
 from mappings.scripts import SMALLEST, Pair, score_script
@@ -39,19 +39,27 @@ COUNTED = 10_000  # hits that are counted exactly where a request does not want 
 BOTH = "both"  # the aggregation that counts the codes' hits that the words match, too
 
 
-def near(pairs: Sequence[Pair], cut: Mapping[str, tuple[bands.Banding, int]]) -> Body | None:
-    """Records with a code that shares a band with a query code it is compared with.
+def near(pairs: Sequence[Pair], cut: Mapping[str, tuple[Banding, Reach]]) -> Body | None:
+    """Records with a code of which as many bands as must agree come near those of a query code it is compared with.
 
-    `cut` tells bands and radius by space; None where a space has no bands: then every record must be looked at.
+    Of a part with several codes, two bands may be of two of them: the script sorts out what that brings.
+
+    `cut` tells bands and reach by space; None where a space has no bands: then every record must be looked at.
     """
     terms: dict[str, dict[str, None]] = {}
+    several: list[Body] = []
     for pair in pairs:
         if pair.space not in cut:
             return None
-        banding, radius = cut[pair.space]
-        of_field = terms.setdefault(bands.field_name(pair.space, pair.part), {})
-        of_field.update(dict.fromkeys(term for band in banding.terms(pair.code, radius) for term in band))
-    each: list[Body] = [{"terms": {field: list(of_field)}} for field, of_field in terms.items()]
+        banding, reach = cut[pair.space]
+        name, own = field_name(pair.space, pair.part), banding.terms(pair.code, reach.radius)
+        agree = min(reach.agree, banding.count)
+        if agree == 1:
+            terms.setdefault(name, {}).update(dict.fromkeys(term for band in own for term in band))
+        else:
+            each_band = [{"terms": {name: band}} for band in own]
+            several.append({"bool": {"should": each_band, "minimum_should_match": agree}})
+    each: list[Body] = [*({"terms": {name: list(of_field)}} for name, of_field in terms.items()), *several]
     return each[0] if len(each) == 1 else {"bool": {"should": each}}
 
 
@@ -61,11 +69,11 @@ def bands_plan(
     codes: Sequence[tuple[str, HashCode]],
     filters: Sequence[Body] = (),
     *,
-    radius: int | None = None,
+    reach: Reach | None = None,
 ) -> SearchPlan:
-    """The exact plan with bands. `radius` is the index's own where None. Raises RequestError where it has no bands."""
+    """The exact plan with bands. `reach` is the target's own where None. Raises RequestError where it has no bands."""
     pairs = pairs_of(target, codes, request.on, request.part_weights)
-    cut = {target.space: (target.bands, target.radius if radius is None else radius)} if target.bands else {}
+    cut = {target.space: (target.bands, reach or target.reach)} if target.bands else {}
     found = near(pairs, cut)
     if found is None:
         raise missing(target)
@@ -104,23 +112,26 @@ def _narrowed(body: Body, found: Body) -> Body:
     return {**body, "query": {"script_score": {**scored, "query": query}}}
 
 
-def unseen(pairs: Sequence[Pair], banding: bands.Banding, radius: int) -> float:
-    """The highest similarity that a record may have which shares no band within `radius`; -1 where there is none."""
-    if radius >= banding.width:
+def unseen(pairs: Sequence[Pair], banding: Banding, reach: Reach) -> float:
+    """The highest similarity that a record may have which is not found; -1 where there is none."""
+    if reach.radius >= banding.width:
         return -1.0
-    return max((pair.most_similar(_beyond(pair.code, banding, radius)) for pair in pairs), default=-1.0)
+    return max((pair.most_similar(_beyond(pair.code, banding, reach)) for pair in pairs), default=-1.0)
 
 
-def _beyond(code: HashCode, banding: bands.Banding, radius: int) -> float:
-    """The smallest distance of a code that shares no band: in each, more than `radius` bits differ.
+def _beyond(code: HashCode, banding: Banding, reach: Reach) -> float:
+    """The smallest distance of a code that is not found: in all bands but those that may agree without being enough,
+    more bits differ than the radius.
 
-    Where bits have weights, these are the lightest of their band.
+    Where bits have weights, these are the lightest of their bands, and these the lightest bands.
     """
     if not isinstance(code, WeightedCode):
-        return banding.proven(radius) + 1
+        return banding.proven(reach) + 1
     each = [code.weights[bit] for bit in banding.order]
-    lightest = (sorted(each[at : at + banding.width])[: radius + 1] for at in range(0, len(each), banding.width))
-    return min(code.floor + code.unit * sum(map(sum, lightest)), code.bits)
+    starts, differing = range(0, len(each), banding.width), reach.radius + 1
+    lightest = sorted(sum(sorted(each[at : at + banding.width])[:differing]) for at in starts)
+    apart = lightest[: banding.apart(reach)]
+    return min(code.floor + code.unit * sum(apart), code.bits)
 
 
 def merged(lists: Lists, answers: Sequence[Mapping[str, Any]]) -> Body:

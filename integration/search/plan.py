@@ -12,7 +12,7 @@ from typing import Any
 
 from integration.search.ranks import Ranks, check_length
 from integration.search.request import SearchRequest
-from mappings.bands import Banding
+from mappings.bands import REACH, Banding, Reach
 from mappings.code import HashCode
 from mappings.errors import RequestError
 from mappings.fields import PARTS
@@ -33,8 +33,9 @@ class Target:
 
     `tables[(query part, stored part)]` gives the similarity in [0, 1] by distance: bits + 1 values. `words` are the
     fields of the BM25 side, with boosts as `title^2`; empty means the index's default fields. `part_weights` are those
-    of the space's stored parts, 1 where none is given. `bands` are those of the space, if it has any, and `radius` the
-    bits by which a band may differ from the query's. `vectors`: every document with codes has them for the k-NN plugin.
+    of the space's stored parts, 1 where none is given. `bands` are those of the space, if it has any, and `reach`
+    how near to the query's they must come. `documents` are those that there were when they were learnt. `vectors`:
+    every document with codes has them for the k-NN plugin.
     """
 
     index: str
@@ -48,7 +49,8 @@ class Target:
     min_similarity: float = 0.0
     part_weights: Mapping[str, float] = field(default_factory=dict)
     bands: Banding | None = None
-    radius: int = 1
+    reach: Reach = REACH
+    documents: int = 0
     vectors: bool = False
 
     def part_weight(self, part: str, asked: Mapping[str, float]) -> float:

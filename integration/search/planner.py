@@ -1,8 +1,9 @@
 """Which plan answers a search: pure, so that every choice can be printed and compared.
 
 Bands and graphs pay where many records would have to be read: a query's terms cost about as much as reading some ten
-thousand codes. So few records, or few that the filters let pass, are read one by one, which misses nothing. Graphs
-come before bands: they need the plugin and more room, so whoever has them asked for them.
+thousand codes. So few records, or few that the filters let pass, are read one by one, which misses nothing: as many as
+a latency budget allows, where the request has one. Graphs come before bands: they need the plugin and more room, so
+whoever has them asked for them.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,8 @@ from integration.search.plan import PLUGIN, Body, SearchPlan, Target, plan
 from integration.search.request import SearchRequest
 from mappings.code import HashCode
 
-FEW = 20_000  # records whose codes are all read
+FEW = 20_000  # records whose codes are all read, without a budget
+READ = 2_500  # codes that the exact plan reads in a millisecond (docs/scale.md), on one slow core
 BARE = Abilities()  # a cluster without plugins
 _PLANS = {"exact": plan, "bands": bands_plan, "knn": knn_plan, "knn-score": knn_score_plan}
 
@@ -40,8 +42,14 @@ def choose(
 
 
 def counts(request: SearchRequest, target: Target) -> bool:
-    """Whether the choice depends on how many records pass the filters."""
-    return request.plan == "auto" and (target.bands is not None or target.vectors)
+    """Whether the choice depends on how many records pass the filters; without any, what the state knows may do."""
+    prepared = target.bands is not None or target.vectors
+    return request.plan == "auto" and prepared and (bool(request.filters) or target.documents <= few(request))
+
+
+def few(request: SearchRequest) -> int:
+    """So many records are read one by one."""
+    return FEW if request.budget_ms is None else int(request.budget_ms * READ)
 
 
 def asks_for_abilities(name: str, targets: Sequence[Target]) -> bool:
@@ -54,9 +62,10 @@ def _named(request: SearchRequest, target: Target, matching: int | None, able: A
         return request.plan, "the request names it"
     if target.bands is None and not target.vectors:
         return "exact", f"space {target.space} has no bands and no vectors"
-    if matching is not None and matching <= FEW:
+    if matching is not None and matching <= few(request):
         return "exact", f"only {matching} records pass the filters" if request.filters else f"only {matching} records"
-    many = f"{'many' if matching is None else matching} records"
+    known = f"{target.documents} records when they were counted last" if target.documents else "many records"
+    many = known if matching is None else f"{matching} records"
     if target.vectors and able.knn:
         return "knn", f"{many}, in graphs of the k-NN plugin"
     unable = f"; its vectors are of no use: {able.knn_why}" if target.vectors else ""

@@ -14,7 +14,7 @@ import numpy as np
 from integration.search.bands import TERMS, bands_plan, missing, unseen
 from integration.search.plan import Body, SearchPlan, Target, least_similar, pairs_of, plan
 from integration.search.request import SearchRequest
-from mappings.bands import terms_within
+from mappings.bands import Reach, terms_within
 from mappings.code import HashCode
 
 
@@ -44,11 +44,12 @@ def rounds(
     """Plans of growing radius, the exact plan at last. Raises RequestError where the space has no bands."""
     if target.bands is None:
         raise missing(target)
+    cut = target.bands
     pairs = pairs_of(target, codes, request.on, request.part_weights)
     least = least_similar(request, target)
     radius = 0
-    while len(pairs) * terms_within(target.bands, radius) <= TERMS and radius < target.bands.width:
-        banded = bands_plan(request, target, codes, filters, radius=radius)
-        yield Round(banded, unseen(pairs, target.bands, radius), least)
+    while len(pairs) * terms_within(cut, radius) <= TERMS and radius < cut.width:
+        reach = Reach(radius)  # one band is enough: it proves the most with the fewest terms
+        yield Round(bands_plan(request, target, codes, filters, reach=reach), unseen(pairs, cut, reach), least)
         radius += 1
     yield Round(plan(request, target, codes, filters), -1.0, least)

@@ -24,7 +24,8 @@ class SearchRequest:
     means all. `part_weights` are what the similarity of a stored part is multiplied by, the index's own where a part is
     left out. `scoring` says how the bits of a text's or a picture's code count. `count`: all hits are counted, else
     those beyond 10,000 may not be. `fusion`: words and codes are brought together by their scores (`exact`), or by
-    their ranks in two lists (`rrf`). Raises RequestError for anything that is out of range.
+    their ranks in two lists (`rrf`). `budget_ms`: milliseconds that the engine may take; with plan `auto`
+    the one that finds the most within them is chosen. Raises RequestError for anything that is out of range.
     """
 
     text: str | None = None
@@ -42,6 +43,7 @@ class SearchRequest:
     scoring: Scoring = "symmetric"
     count: bool = True
     fusion: Fusion = "auto"
+    budget_ms: float | None = None
 
     def __post_init__(self) -> None:
         self._check_query()
@@ -53,6 +55,8 @@ class SearchRequest:
         for name, known in (("plan", Plan), ("scoring", Scoring), ("fusion", Fusion)):
             if getattr(self, name) not in get_args(known):
                 raise RequestError(f"no {name} {getattr(self, name)!r}; there are: {', '.join(get_args(known))}")
+        if self.budget_ms is not None and not (math.isfinite(self.budget_ms) and self.budget_ms > 0):
+            raise RequestError(f"budget_ms is {self.budget_ms}; expected a number of milliseconds above 0")
         if self.fusion == "rrf" and self.text is None:
             raise RequestError("fusion rrf merges what words find with what codes find; give a text, or leave it out")
 

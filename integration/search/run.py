@@ -156,6 +156,7 @@ def target_of(known: state.Attached, card: BundleCard) -> Target:
         min_similarity=weights.min_similarity,
         part_weights=known.bundle.part_weights,
         bands=known.bundle.bands,
+        documents=known.bundle.learnt.documents if known.bundle.learnt else 0,
         vectors=known.bundle.vectors_ready,
     )
 

@@ -39,7 +39,7 @@ from integration.engine.client import Cluster
 from integration.engine.services import running
 from integration.search.scripts import ensure_scripts
 from integration.settings import Settings
-from mappings.bands import Banding, fitting_order, fitting_width
+from mappings.bands import REACH, Banding, fitting_order, fitting_width
 from mappings.code import HashCode, codes_of
 from mappings.weighted import HIGHEST, WeightedCode
 from tests.bench.search import engine
@@ -73,7 +73,7 @@ def recall(samples: Samples, bits: int) -> Iterator[str]:
 
 
 def reached(task: Task, made: RidgeConseHead, samples: Samples, bits: int) -> Flags:
-    """Whether query and record share a band within one bit, with the bands that `plans add` would cut. bool [q, n]"""
+    """Whether a search with the bands that `plans add` would cut finds the record. bool [q, n]"""
     stored = packed(made, samples, task.stored)
     width = fitting_width(len(stored), bits)
     cut = Banding(bits, width, fitting_order(stored, width))
@@ -81,7 +81,8 @@ def reached(task: Task, made: RidgeConseHead, samples: Samples, bits: int) -> Fl
         np.array([cut.values(code) for code in codes_of(rows)], dtype=np.uint32)
         for rows in (packed(made, samples, task.query)[task.asking], stored[task.answering])
     )
-    return np.stack([(np.bitwise_count(held ^ query) <= 1).any(axis=1) for query in asked])
+    near = (np.bitwise_count(held ^ query) <= REACH.radius for query in asked)
+    return np.stack([one.sum(axis=1) >= min(REACH.agree, cut.count) for one in near])
 
 
 def beyond(apart: Doubles, near: Flags) -> Doubles:
@@ -120,7 +121,7 @@ def latency(url: str, folder: Path, documents: int, rounds: int) -> Iterator[str
     plans: dict[str, Callable[[Query, int], Sequence[int]]] = {
         "exact": partial(engine.exact, wire(url), bare),
         "exact, fused": partial(engine.exact_fused, WEIGHT, wire(url), bare),
-        "bands": partial(engine.banded, kind, 1, wire(url), banded),
+        "bands": partial(engine.banded, kind, REACH, wire(url), banded),
         "bands, fused": partial(engine.banded_fused, kind, WEIGHT, wire(url), banded),
     }
     ways = [Scored(f"{name} {how}", plan, how) for name, plan in plans.items() for how in (False, True)]

@@ -18,6 +18,7 @@ from integration.search.proving import rounds
 from integration.search.request import SearchRequest
 from integration.search.scripts import ensure_scripts
 from mappings import bands
+from mappings.bands import REACH, Reach
 from mappings.code import HashCode
 from mappings.fields import StoredCodes, space_mapping
 from mappings.weighted import WeightedCode
@@ -102,26 +103,27 @@ def test_with_every_neighbour_it_is_the_exact_plan(cluster: Cluster, stored: dic
     )  # fmt: skip
     mapped = {"language": {"type": "keyword"}}
     asked = (request, TARGET, [("text", query(stored, rng))], clauses(request.filters, mapped))
-    banded, exact = told(cluster, bands_plan(*asked, radius=WIDTH)), told(cluster, plan(*asked))
+    banded, exact = told(cluster, bands_plan(*asked, reach=Reach(WIDTH))), told(cluster, plan(*asked))
     assert (banded[0], certain(banded[1])) == (exact[0], certain(exact[1]))
     assert [hit[1] for hit in banded[1]] == [hit[1] for hit in exact[1]]
 
 
-@pytest.mark.parametrize("radius", [0, 1, 2])
-def test_only_records_that_share_a_band_are_found(
-    cluster: Cluster, stored: dict[str, StoredCodes], radius: int
+@pytest.mark.parametrize("reach", [Reach(0), Reach(1), Reach(2), Reach(1, agree=2), REACH])
+def test_only_records_whose_bands_come_as_near_are_found(
+    cluster: Cluster, stored: dict[str, StoredCodes], reach: Reach
 ) -> None:
-    rng = random.Random(radius)
+    rng = random.Random(reach.radius)
     for _ in range(5):
         code = query(stored, rng)
-        terms = {term for band in CUT.terms(code, radius) for term in band}
+        terms = [set(band) for band in CUT.terms(code, reach.radius)]
         sharing = {
             record
             for record, one in stored.items()
-            for held in (one.text, *(picture for _, picture in one.image))
-            if held and terms & set(CUT.line(held).split(" "))
+            for part in ([one.text], [picture for _, picture in one.image])
+            for lines in [{term for held in part if held for term in CUT.line(held).split(" ")}]
+            if sum(bool(band & lines) for band in terms) >= reach.agree
         }
-        searched = bands_plan(SearchRequest(image=b"-", size=400, k=400), TARGET, [("image", code)], radius=radius)
+        searched = bands_plan(SearchRequest(image=b"-", size=400, k=400), TARGET, [("image", code)], reach=reach)
         assert {hit["_id"] for hit in answered(cluster, searched)["hits"]["hits"]} == sharing
 
 
@@ -129,7 +131,7 @@ def test_an_engine_that_refuses_the_two_lists_is_asked_the_other_way(
     cluster: Cluster, stored: dict[str, StoredCodes]
 ) -> None:
     code = query(stored, random.Random(3))
-    searched = bands_plan(SearchRequest(text="cat"), TARGET, [("text", code)], radius=WIDTH)
+    searched = bands_plan(SearchRequest(text="cat"), TARGET, [("text", code)], reach=Reach(WIDTH))
     assert searched.lists is not None
     broken = replace(searched, lists=replace(searched.lists, words={"query": {"no_such_query": {}}}))
     assert told(cluster, broken) == told(cluster, searched)

@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from mappings.bands import Banding, field_name, fitting_order, fitting_width, space_mapping
+from mappings.bands import REACH, Banding, Reach, by_chance, field_name, fitting_order, fitting_width, space_mapping
 from mappings.code import SUPPORTED_BITS, HashCode, codes_of
 from mappings.errors import CodeLengthError
 from mappings.fields import StoredCodes
@@ -71,7 +71,7 @@ def test_a_code_as_near_as_promised_shares_a_band(radius: int) -> None:
     cut = Banding(64, 9, tuple(rng.sample(range(64), 54)))
     for _ in range(200):
         one = code(rng, 64)
-        other = changed(one, rng.sample(range(64), cut.proven(radius)))
+        other = changed(one, rng.sample(range(64), cut.proven(Reach(radius))))
         stored = cut.line(other).split(" ")
         assert any(term in terms for term, terms in zip(stored, cut.terms(one, radius), strict=True))
 
@@ -80,9 +80,22 @@ def test_a_code_one_bit_farther_need_not() -> None:
     cut = Banding(32, 8)
     one = HashCode(32, bytes(4))
     spread = [0, 1, 8, 9, 16, 17, 24, 25]  # two bits in every band: one more than radius 1 promises
-    assert len(spread) == cut.proven(1) + 1
+    assert len(spread) == cut.proven(Reach(1)) + 1
     stored = cut.line(changed(one, spread)).split(" ")
     assert not any(term in terms for term, terms in zip(stored, cut.terms(one, 1), strict=True))
+
+
+@pytest.mark.parametrize("reach", [Reach(0, 2), Reach(1, 2), Reach(1, 3), Reach(2, 9)])
+def test_a_code_as_near_as_promised_agrees_in_as_many_bands(reach: Reach) -> None:
+    """Of the eight bands that there are, where more are asked for."""
+    rng = random.Random(reach.agree)
+    cut, agree = Banding(64, 8, tuple(rng.sample(range(64), 64))), min(reach.agree, 8)
+    assert cut.proven(reach) == (8 - agree + 1) * (reach.radius + 1) - 1
+    for _ in range(200):
+        one = code(rng, 64)
+        stored = cut.line(changed(one, rng.sample(range(64), cut.proven(reach)))).split(" ")
+        near = [term in terms for term, terms in zip(stored, cut.terms(one, reach.radius), strict=True)]
+        assert sum(near) >= agree
 
 
 def test_members_name_their_banding() -> None:
@@ -108,11 +121,18 @@ def test_what_does_not_fit_is_told() -> None:
 
 
 def test_the_width_follows_from_size_and_bits() -> None:
-    """At a million: 8 * 10^6 * 15 / 2^14 = 7324 is below 10,000; at 13 bits it is 13,672."""
-    assert [fitting_width(n, 128) for n in (0, 10_000, 100_000, 1_000_000, 10_000_000)] == [6, 6, 10, 14, 17]
+    """At a million: C(8, 2) * 10^6 * (106 / 2^14)^2 = 1172 is below 1,500; at 13 bits it is 3532."""
+    assert [fitting_width(n, 128) for n in (0, 10_000, 100_000, 1_000_000, 10_000_000)] == [6, 10, 12, 14, 16]
     assert fitting_width(10**9, 16) == 16
     widths = [fitting_width(n, 256) for n in (10**3, 10**4, 10**5, 10**6)]
     assert widths == sorted(widths)
+
+
+def test_what_is_found_by_chance_is_what_evenly_spread_codes_give() -> None:
+    """All 2^16 codes of two bands of 8 bits, against one of them: 37 of 256 values are within two bits."""
+    assert by_chance(16, 8, Reach(2, 2)) == pytest.approx((37 / 256) ** 2)
+    assert by_chance(16, 8, Reach(2)) == pytest.approx(1 - (219 / 256) ** 2)
+    assert by_chance(16, 16, REACH) == pytest.approx(137 / 2**16), "a code has one such band"
 
 
 def test_the_order_parts_bits_that_say_the_same() -> None:

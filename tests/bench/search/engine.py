@@ -15,6 +15,7 @@ from integration.search.asking import answered
 from integration.search.bands import bands_plan
 from integration.search.plan import SearchPlan, plan, words_query
 from integration.search.request import SearchRequest
+from mappings.bands import REACH, Reach
 from mappings.scripts import Pair, score_script
 from tests.bench.search import terms
 from tests.bench.search.bands import BandsLayout
@@ -83,10 +84,10 @@ def exact_fused(weight: float, to: Wire, index: str, query: Query, size: int) ->
     return planned(to, plan(request, target(index), [("text", query.code)]))
 
 
-def banded(kind: BandsLayout, radius: int, to: Wire, index: str, query: Query, size: int) -> list[int]:
+def banded(kind: BandsLayout, reach: Reach, to: Wire, index: str, query: Query, size: int) -> list[int]:
     """The shipped bands plan by the code alone."""
     request = SearchRequest(image=b"-", size=size)
-    return planned(to, bands_plan(request, kind.target(index), [("text", query.code)], radius=radius))
+    return planned(to, bands_plan(request, kind.target(index), [("text", query.code)], reach=reach))
 
 
 def banded_fused(kind: BandsLayout, weight: float, to: Wire, index: str, query: Query, size: int) -> list[int]:
@@ -112,7 +113,8 @@ def ways(url: str, size: int) -> list[Way]:
         if kind is terms.BY_HAND or radius
     ]
     kind = BandsLayout(size)
-    ours = [(f"bands, radius {radius}", CODES, kind.layout, partial(banded, kind, radius)) for radius in (0, 1, 2)]
+    reaches = {"bands": REACH, "bands, one within 1 bit": Reach(1), "bands, one within 2 bits": Reach(2)}
+    ours = [(name, CODES, kind.layout, partial(banded, kind, reach)) for name, reach in reaches.items()]
     both = [(f"bands fused, w {w:g}", fused(w), kind.layout, partial(banded_fused, kind, w)) for w in WEIGHTS]
     fusions = [(f"exact fused, w {w:g}", fused(w), CODE, partial(exact_fused, w)) for w in WEIGHTS]
     listed = [

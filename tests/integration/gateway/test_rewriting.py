@@ -28,7 +28,7 @@ from integration.search.abilities import Abilities
 from integration.search.plan import Target
 from integration.search.planner import BARE
 from integration.search.ranks import Ranks
-from mappings.bands import Banding
+from mappings.bands import REACH, Banding
 from mappings.code import HashCode
 from mappings.errors import RequestError
 
@@ -267,7 +267,8 @@ def test_only_the_places_found_change_and_nothing_of_ours_is_left_in_query_posit
 def test_candidates_are_looked_for_among_what_shares_a_band() -> None:
     cut = Banding(16, 8)
     banded = changed(TARGET, bands=cut)
-    near = [term for band in cut.terms(CODE, 1) for term in band]
+    each = [{"terms": {"_crosshatch.s.t": band}} for band in cut.terms(CODE, REACH.radius)]
+    near = {"bool": {"should": each, "minimum_should_match": REACH.agree}}
 
     def asked(target: Target, **clause: Any) -> Any:
         said = {"query": {"bool": {"should": [{"crosshatch": {"text": "cats", **clause}}], "filter": [OPEN]}}}
@@ -275,7 +276,7 @@ def test_candidates_are_looked_for_among_what_shares_a_band() -> None:
         one = side(place, read(place), [target], {"s": [("text", CODE)]})
         return candidates(said, one)["query"]["script_score"]["query"]["bool"]["filter"]
 
-    assert asked(banded, on=["text"]) == [OPEN, {"terms": {"_crosshatch.s.t": near}}]
+    assert asked(banded, on=["text"]) == [OPEN, near]
     assert asked(banded, on=["text"], plan="exact") == asked(TARGET, on=["text"]) == [OPEN]
     with pytest.raises(RequestError, match="space s of index books has no bands"):
         asked(TARGET, plan="bands")

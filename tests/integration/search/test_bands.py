@@ -12,7 +12,7 @@ from integration.search.plan import Lists, Target, pairs_of, plan
 from integration.search.planner import choose
 from integration.search.proving import Round
 from integration.search.request import SearchRequest
-from mappings.bands import Banding
+from mappings.bands import Banding, Reach
 from mappings.code import HashCode
 from mappings.errors import RequestError
 from mappings.scripts import Pair
@@ -20,6 +20,7 @@ from mappings.weighted import WeightedCode
 
 TABLE = tuple(1 - d / 16 for d in range(17))
 CUT = Banding(16, 8)
+ONE = Reach(1)
 TARGET = Target("biblios", "s", {("text", "text"): TABLE, ("text", "image"): TABLE}, ("title",), "title", bands=CUT)
 CODE = HashCode(16, b"\xa5\x0f")
 TEXT = ("text", CODE)
@@ -32,7 +33,8 @@ def terms(radius: int) -> list[str]:
 
 def test_only_what_shares_a_band_is_scored() -> None:
     request = SearchRequest(image=b"-", on=("text",))
-    banded, exact = (make(request, TARGET, [TEXT], [ENGLISH]) for make in (bands_plan, plan))
+    banded = bands_plan(request, TARGET, [TEXT], [ENGLISH], reach=ONE)
+    exact = plan(request, TARGET, [TEXT], [ENGLISH])
     assert (banded.name, banded.candidates, banded.lists) == ("bands", None, None)
     inner = banded.fused["query"]["script_score"]["query"]["bool"]
     assert inner == {"filter": [ENGLISH, {"terms": {"_crosshatch.s.t": terms(1)}}]}
@@ -41,15 +43,29 @@ def test_only_what_shares_a_band_is_scored() -> None:
 
 
 def test_each_stored_part_has_its_terms_and_a_match_all_goes() -> None:
-    found = bands_plan(SearchRequest(image=b"-"), TARGET, [TEXT], radius=0).fused["query"]["script_score"]["query"]
+    found = bands_plan(SearchRequest(image=b"-"), TARGET, [TEXT], reach=Reach(0)).fused["query"]["script_score"][
+        "query"
+    ]
     each = [{"terms": {f"_crosshatch.s.{part}": terms(0)}} for part in ("t", "i")]
     assert found == {"bool": {"filter": [{"bool": {"should": each}}]}}
 
 
 def test_several_codes_of_a_query_share_a_fields_terms() -> None:
     other = ("text", HashCode(16, b"\xa5\xff"))  # its first band is the same
-    asked = near(pairs_of(TARGET, [TEXT, other], ("text",)), {"s": (CUT, 0)})
+    asked = near(pairs_of(TARGET, [TEXT, other], ("text",)), {"s": (CUT, Reach(0))})
     assert asked == {"terms": {"_crosshatch.s.t": [*terms(0), CUT.terms(other[1], 0)[1][0]]}}
+
+
+def test_two_bands_that_must_agree_are_two_clauses_of_several() -> None:
+    reach = Reach(1, agree=2)
+    each = [{"terms": {"_crosshatch.s.t": band}} for band in CUT.terms(CODE, 1)]
+    asked = near(pairs_of(TARGET, [TEXT], ("text",)), {"s": (CUT, reach)})
+    assert asked == {"bool": {"should": each, "minimum_should_match": 2}}
+    both = near(pairs_of(TARGET, [TEXT]), {"s": (CUT, reach)})
+    assert both is not None
+    assert [one["bool"]["minimum_should_match"] for one in both["bool"]["should"]] == [2, 2]
+    more = near(pairs_of(TARGET, [TEXT], ("text",)), {"s": (CUT, Reach(1, agree=3))})
+    assert more == asked, "as many as there are"
 
 
 def test_words_make_two_lists_on_the_first_pages() -> None:
@@ -97,19 +113,19 @@ def test_no_more_than_k_are_found_by_the_code_alone() -> None:
 
 def test_what_shares_no_band_is_no_more_similar_than_this() -> None:
     """Two bands within one bit: every code up to 3 bits off shares one, so the best unseen one is 4 bits off."""
-    assert unseen(pairs_of(TARGET, [TEXT]), CUT, 1) == TABLE[4]
-    assert unseen(pairs_of(TARGET, [TEXT]), CUT, 8) == -1.0
+    assert unseen(pairs_of(TARGET, [TEXT]), CUT, ONE) == TABLE[4]
+    assert unseen(pairs_of(TARGET, [TEXT]), CUT, Reach(8)) == -1.0
     weights = {"text": 0.25, "image": 0.5}
-    assert unseen(pairs_of(TARGET, [TEXT], part_weights=weights), CUT, 1) == 0.5 * TABLE[4]
+    assert unseen(pairs_of(TARGET, [TEXT], part_weights=weights), CUT, ONE) == 0.5 * TABLE[4]
 
 
 def test_weighted_bits_are_unseen_where_the_lightest_of_each_band_differ() -> None:
     """Bands of the bits 0 to 7 and 8 to 15; within no bit off, one bit of each differs: those that weigh 1 and 2."""
     code = WeightedCode(16, CODE.packed, bytes([9, 1, *[15] * 6, *[15] * 7, 2]))
     pairs = pairs_of(TARGET, [("text", code)])
-    assert unseen(pairs, CUT, 0) == pytest.approx(1 - (code.floor + code.unit * (1 + 2)) / 16)
-    assert unseen(pairs, CUT, 1) == pytest.approx(1 - (code.floor + code.unit * (1 + 9 + 2 + 15)) / 16)
-    assert unseen(pairs, CUT, 8) == -1.0
+    assert unseen(pairs, CUT, Reach(0)) == pytest.approx(1 - (code.floor + code.unit * (1 + 2)) / 16)
+    assert unseen(pairs, CUT, ONE) == pytest.approx(1 - (code.floor + code.unit * (1 + 9 + 2 + 15)) / 16)
+    assert unseen(pairs, CUT, Reach(8)) == -1.0
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -126,8 +142,10 @@ def test_no_code_without_a_band_in_common_is_more_similar_than_unseen(seed: int)
     radius = rng.randrange(4)
     differ = np.unpackbits(np.arange(1 << 16, dtype=">u2").view(np.uint8).reshape(-1, 2), axis=1)
     apart = [differ[:, cut.order[at : at + 6]].sum(axis=1) > radius for at in (0, 6)]
-    weighed = floor + unit * (differ @ weights)[apart[0] & apart[1]]
-    assert unseen([pair], cut, radius) == pytest.approx(np.interp(weighed, range(17), pair.table).max())
+    for agree, missed in ((1, apart[0] & apart[1]), (2, apart[0] | apart[1])):
+        weighed = floor + unit * (differ @ weights)[missed]
+        found = unseen([pair], cut, Reach(radius, agree))
+        assert found == pytest.approx(np.interp(weighed, range(17), pair.table).max())
 
 
 def test_a_tie_with_what_is_unseen_proves_nothing() -> None:

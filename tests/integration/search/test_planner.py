@@ -7,7 +7,7 @@ import pytest
 
 from integration.search.abilities import Abilities
 from integration.search.plan import Target
-from integration.search.planner import FEW, asks_for_abilities, choose, counts
+from integration.search.planner import FEW, READ, asks_for_abilities, choose, counts
 from integration.search.request import SearchRequest
 from mappings.bands import Banding
 from mappings.code import HashCode
@@ -20,7 +20,18 @@ GRAPHED = replace(BARE, vectors=True)
 NONE, KNN = Abilities(), Abilities(version=(3, 6, 0), knn="3.6.0.0")
 USELESS = "its vectors are of no use: the plugin is not installed"
 CODES = [("text", HashCode(16, b"\xa5\x0f"))]
+ASKED = {"budget_ms": 100.0}
 CASES = {
+    "known": (
+        replace(BANDED, documents=61_200),
+        {},
+        None,
+        "bands",
+        "61200 records when they were counted last, in bands of 8 bits",
+    ),
+    "time to read all": (BANDED, ASKED, 100 * READ, "exact", "only 250000 records"),
+    "no time to read all": (BANDED, ASKED, 100 * READ + 1, "bands", "250001 records, in bands of 8 bits"),
+    "hardly any time": (BANDED, {"budget_ms": 0.1}, 251, "bands", "251 records, in bands of 8 bits"),
     "no bands": (BARE, {}, None, "exact", "space s has no bands and no vectors"),
     "large": (BANDED, {}, FEW + 1, "bands", "20001 records, in bands of 8 bits"),
     "not counted": (BANDED, {}, None, "bands", "many records, in bands of 8 bits"),
@@ -100,3 +111,8 @@ def test_only_a_choice_that_depends_on_it_is_counted_for() -> None:
     assert counts(SearchRequest(text="a"), GRAPHED)
     assert not counts(SearchRequest(text="a"), BARE)
     assert not counts(SearchRequest(text="a", plan="exact"), BANDED)
+    known = replace(BANDED, documents=FEW + 1)
+    assert not counts(SearchRequest(text="a"), known), "the state knows that there are many"
+    assert counts(SearchRequest(text="a", filters=(("language", "eng"),)), known)
+    assert counts(SearchRequest(text="a", budget_ms=1000), known)
+    assert counts(SearchRequest(text="a"), replace(BANDED, documents=FEW))

@@ -35,6 +35,7 @@ REFUSED = {
         {"text": "a", "plan": "best"},
         "no plan 'best'; there are: auto, exact, bands, bands-exact, knn, knn-score",
     ),
+    "budget": ({"text": "a", "budget_ms": 0}, "budget_ms is 0; expected a number of milliseconds above 0"),
     "surrogate": ({"text": "a\ud800"}, "'a\\ud800' is no Unicode text; send it as UTF-8"),
     "filter": ({"text": "a", "filters": (("f", "\udc80"),)}, "'\\udc80' is no Unicode text; send it as UTF-8"),
     "like": ({"like": ""}, "the id of a record has 1 to 512 bytes; give one that the index holds"),

@@ -23,7 +23,7 @@ from tests.live.gateway.test_clause import WORDS, Gateway, card, code_of
 __all__ = ["card"]
 ONE, OTHER, BOTH = "test-composes-one", "test-composes-other", "test-composes-both"
 CUT = bands.Banding(128, 16)
-NEAR = CUT.proven(1)  # bits
+NEAR = CUT.proven(bands.REACH)  # bits
 PROPERTIES = {
     "title": {"type": "text"},
     "language": {"type": "keyword"},

@@ -322,20 +322,20 @@ def test_no_more_is_looked_for_than_a_clause_may(opac: Opac, cluster: Cluster) -
 
 
 def test_records_come_from_the_bands_where_there_are_some(opac: Opac, cluster: Cluster, card: BundleCard) -> None:
-    """Bands of the records are laid beside their codes: then only what shares one is added."""
+    """Bands of the records are laid beside their codes: then only those are added whose bands come near."""
     cut = bands.Banding(128, 16)
     known = state.attached(cluster, NAME)
     cluster.request("PUT", f"/{NAME}/_mapping", body=bands.space_mapping("s"))
     documents = documents_of(opac, NAME)
     query = HashCode(128, random.Random("cat sea").randbytes(16))
-    terms = {term for band in cut.terms(query, 1) for term in band}
+    terms = {term for band in cut.terms(query, bands.REACH.radius) for term in band}
     sharing = set()
     lines = []
     for record, doc in documents.items():
         codes = StoredCodes.read(doc["crosshatch"]["s"], 128)
         lines += [json.dumps({"update": {"_id": record}}).encode()]
         lines += [json.dumps({"doc": {bands.OBJECT: {"s": cut.members(codes)}}}).encode()]
-        if codes.text and terms & set(cut.line(codes.text).split(" ")):
+        if codes.text and len(terms & set(cut.line(codes.text).split(" "))) >= bands.REACH.agree:
             sharing.add(record)
     assert not cluster.bulk(f"/{NAME}", b"\n".join(lines) + b"\n", params={"refresh": "true"})["errors"]
     bundle = replace(known.bundle, bands=cut)
