@@ -10,6 +10,7 @@ import pytest
 from integration.engine.client import Cluster
 from integration.search.scripts import ensure_scripts
 from mappings.code import SUPPORTED_BITS, HashCode
+from mappings.errors import EngineRefused
 from mappings.fields import StoredCodes, image_value, space_mapping
 from mappings.scripts import SMALLEST, Pair, distance_script, score_script, scripts
 from mappings.weighted import WeightedCode
@@ -282,6 +283,28 @@ def test_least_similarity_keeps_words_and_what_is_similar_enough(cluster: Cluste
     assert found(0.5, "nothing") == {"near", "middle"}
     assert found(0.5000001, "nothing") == {"near"}
     assert found(1.0, "words") == {"near", "middle", "far", "none"}
+
+
+def test_a_cluster_that_hardly_compiles_still_answers_every_search(cluster: Cluster, index: MakeIndex) -> None:
+    """Codes, weights and tables are parameters: the two scripts are compiled once and kept, whatever is asked."""
+    rng = random.Random(11)
+    name = index({"mappings": space_mapping("s")})
+    fill(cluster, name, {"1": StoredCodes(text=random_code(128, rng)).members()})
+
+    def ask() -> dict[str, Any]:
+        pair = Pair("s", "text", random_code(128, rng), falling_table(128, rng))
+        return asked(cluster, name, score_script([pair], weight=rng.random(), saturation=8.0), [pair.param()])
+
+    rates = [f"script.context.{context}.max_compilations_rate" for context in ("score", "field")]
+    # a new rate forgets what was compiled
+    cluster.request("PUT", "/_cluster/settings", body={"persistent": dict.fromkeys(rates, "1/5m")})
+    try:
+        assert all(list(ask()) == ["1"] for _ in range(20))
+        refused = {"script_score": {"query": {"match_all": {}}, "script": {"source": f"return {rng.random()};"}}}
+        with pytest.raises(EngineRefused, match="max_compilations_rate"):
+            cluster.request("POST", f"/{name}/_search", body={"query": refused})
+    finally:
+        cluster.request("PUT", "/_cluster/settings", body={"persistent": dict.fromkeys(rates, None)})
 
 
 def test_scripts_are_stored_once_and_mended(cluster: Cluster) -> None:
