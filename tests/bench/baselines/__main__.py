@@ -10,10 +10,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import cache
-from multiprocessing import get_context
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +19,8 @@ import numpy as np
 from encoders import methods
 from tests.bench.baselines import costs, page, sets
 from tests.bench.baselines.floats import bounds
-from tests.bench.baselines.run import Cell, by_chance, measured
+from tests.bench.baselines.processes import opened, results
+from tests.bench.baselines.run import Cell, by_chance
 from tests.bench.machine import machine
 
 BITS = (16, 32, 64, 128)
@@ -61,32 +59,9 @@ def main(arguments: list[str] | None = None) -> None:
     asked.page.write_text(page.written(figures, NOTES.read_text(encoding="utf-8")), encoding="utf-8")
 
 
-@cache
-def opened(name: str, data: Path) -> sets.Set:
-    """A set, read once in a process."""
-    return sets.opened(name, data)
-
-
 def cells(names: Sequence[str]) -> list[Cell]:
     """All that is to be measured, every method by one seed before the next: what is there can be compared."""
     return [Cell(name, bits, seed) for seed in SEEDS for name in names for bits in BITS]
-
-
-def results(name: str, data: Path, missing: Sequence[Cell], workers: int) -> Iterator[tuple[Cell, Found]]:
-    """Each cell as it is measured, by so many processes; by this one where that is 1."""
-    if workers == 1 or len(missing) < 2:
-        for cell in missing:
-            yield cell, measured(cell, opened(name, data).folds(cell.seed))
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        asked = [(name, data, cell) for cell in missing]
-        yield from zip(missing, pool.map(_elsewhere, asked), strict=True)
-
-
-def _elsewhere(asked: tuple[str, Path, Cell]) -> Found:
-    """One cell, measured in a process of its own."""
-    name, data, cell = asked
-    return measured(cell, opened(name, data).folds(cell.seed))
 
 
 def fresh(found: Found | None, cell: Cell) -> bool:

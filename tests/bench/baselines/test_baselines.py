@@ -1,6 +1,8 @@
 """The runner on a small set of Wiki's form: it goes on where it stopped, and its figures are those of a slow twin."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +11,14 @@ import pytest
 from encoders.data import named
 from encoders.data.api import DataSet, Pairs
 from tests.bench.baselines import __main__ as bench
-from tests.bench.baselines import costs, floats, page, run, sets
+from tests.bench.baselines import costs, floats, page, processes, run, sets
 from tests.bench.baselines.run import Cell, Stored
 from tests.encoders.methods.sets import average_precision, separable
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    bench.opened.cache_clear()
+    processes.opened.cache_clear()
     (tmp_path / "wiki").mkdir()
     train, query = separable(60, 1), separable(24, 2)
     order = {"tr": np.arange(60), "te": np.random.default_rng(3).permutation(24)}  # so that either half has each class
@@ -36,6 +38,15 @@ def asked(folder: Path, *more: str) -> list[str]:
     return ["--set", "wiki", "--data", str(folder), *out, "--workers", "1", "--only", "cca", "--only", "cmfh", *more]
 
 
+def test_the_command_measures_in_two_processes(folder: Path) -> None:
+    """As `make baseline-tables` runs it: what is spawned must find what it runs."""
+    command = [sys.executable, "-m", "tests.bench.baselines", *asked(folder, "--workers", "2")]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    found = json.loads((folder / "found.json").read_text(encoding="utf-8"))["sets"]["wiki"]["cells"]
+    assert len(found) == 2 * len(bench.BITS) * len(bench.SEEDS)
+    assert (folder / "page.md").is_file()
+
+
 def test_it_goes_on_where_it_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "SEEDS", (0, 1))
     monkeypatch.setattr(bench, "BITS", (16, 32))
@@ -47,10 +58,12 @@ def test_it_goes_on_where_it_stopped(folder: Path, monkeypatch: pytest.MonkeyPat
         measured.append(cell.key)
         return run.measured(cell, folds)
 
-    monkeypatch.setattr(bench, "measured", once)
+    monkeypatch.setattr(processes, "measured", once)
     with pytest.raises(KeyboardInterrupt):
         bench.main(asked(folder))
-    monkeypatch.setattr(bench, "measured", lambda cell, folds: measured.append(cell.key) or run.measured(cell, folds))
+    monkeypatch.setattr(
+        processes, "measured", lambda cell, folds: measured.append(cell.key) or run.measured(cell, folds)
+    )
     bench.main(asked(folder))
     assert sorted(measured) == sorted(f"{kind}/{b}/{s}" for kind in ("cca", "cmfh") for b in bench.BITS for s in (0, 1))
     bench.main(asked(folder))
