@@ -15,14 +15,13 @@ import torch
 from torch import Tensor
 
 from encoders.methods.method import Flags
-from encoders.methods.perceptrons import Perceptrons, project, unit
-from encoders.methods.trained import Trained
+from encoders.methods.perceptrons import PerceptronMethod, Perceptrons, unit
 from encoders.training.itq import Doubles
 from mappings.errors import RequestError
 
 
 @dataclass
-class Contrastive(Trained):
+class Contrastive(PerceptronMethod):
     """By Adam. α is `quantising`, β `balancing`, γ `decorrelating`; `dropout` is the share of features left out."""
 
     name: ClassVar[str] = "contrastive"
@@ -32,7 +31,6 @@ class Contrastive(Trained):
     balancing: float = 1.0
     decorrelating: float = 1.0
     dropout: float = 0.6
-    width: int = 512
     epochs: int = 60
     rate: float = 3e-4
 
@@ -47,24 +45,12 @@ class Contrastive(Trained):
     def _learner(self, images: Doubles, texts: Doubles, labels: Flags, where: torch.device) -> "ContrastiveLearner":
         return ContrastiveLearner(self, images, texts, where)
 
-    def _project(self, side: str, centred: Doubles) -> Doubles:
-        return project(self.learnt, side, centred)
-
 
 class ContrastiveLearner(Perceptrons):
     """Both networks."""
 
     def __init__(self, method: Contrastive, images: Doubles, texts: Doubles, where: torch.device) -> None:
-        super().__init__(
-            images,
-            texts,
-            bits=method.bits,
-            width=method.width,
-            rate=method.rate,
-            seed=method.seed,
-            device=where,
-            dropout=method.dropout,
-        )
+        super().__init__(method, images, texts, where, dropout=method.dropout)
         self._method = method
 
     def losses(self, rows: Tensor, phase: str) -> dict[str, Tensor]:

@@ -1,33 +1,36 @@
 """A perceptron a side on standardised features: what UCCH and our contrastive head train, and how both then encode."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from encoders.methods.method import Learnt
-from encoders.methods.trained import FeatureLearner
+from encoders.methods.trained import FeatureLearner, Trained
 from encoders.training.itq import Doubles
 
 SIDES = ("image", "text")
+
+
+@dataclass
+class PerceptronMethod(Trained):
+    """A method that trains `Perceptrons`, with hidden layers of `width` units."""
+
+    width: int = 512
+
+    def _project(self, side: str, centred: Doubles) -> Doubles:
+        return project(self.learnt, side, centred)
 
 
 class Perceptrons(FeatureLearner):
     """Both networks on a device, with the standardised features of all pairs; Adam over all weights."""
 
     def __init__(
-        self,
-        images: Doubles,
-        texts: Doubles,
-        *,
-        bits: int,
-        width: int,
-        rate: float,
-        seed: int,
-        device: torch.device,
-        dropout: float = 0.0,
+        self, method: PerceptronMethod, images: Doubles, texts: Doubles, device: torch.device, *, dropout: float = 0.0
     ) -> None:
         self.count, self.device, self._dropout = len(images), device, dropout
-        self.random = torch.Generator().manual_seed(seed)
+        self.random = torch.Generator().manual_seed(method.seed)
         self._scales: Learnt = {}
         self._features: dict[str, Tensor] = {}
         nets: dict[str, nn.Module] = {}
@@ -36,9 +39,9 @@ class Perceptrons(FeatureLearner):
             scale = np.where(deviation > 0, deviation, 1)
             self._scales |= {f"{side}_mean": mean, f"{side}_scale": scale}
             self._features[side] = torch.from_numpy((features - mean) / scale).float().to(device)
-            nets[side] = network(features.shape[1], width, bits, self.random)
+            nets[side] = network(features.shape[1], method.width, method.bits, self.random)
         self.networks = nn.ModuleDict(nets).to(device)
-        self.optimisers = {"all": torch.optim.Adam(self.networks.parameters(), lr=rate)}
+        self.optimisers = {"all": torch.optim.Adam(self.networks.parameters(), lr=method.rate)}
 
     def relaxed(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures' and texts' hash features after tanh: rows [b] -> two of [b, bits]."""

@@ -20,13 +20,12 @@ import torch
 from torch import Tensor
 
 from encoders.methods.method import Flags
-from encoders.methods.perceptrons import Perceptrons, project, unit
-from encoders.methods.trained import Trained
+from encoders.methods.perceptrons import PerceptronMethod, Perceptrons, unit
 from encoders.training.itq import Doubles
 
 
 @dataclass
-class Ucch(Trained):
+class Ucch(PerceptronMethod):
     """UCCH by Adam. β is `contrasting`, δ `momentum`, τ `temperature`, K `negatives`, m `margin`, ξ `shift`.
 
     Defaults are the authors' published ones, but for `width` and `epochs`.
@@ -40,22 +39,16 @@ class Ucch(Trained):
     negatives: int = 4096
     margin: float = 0.2
     shift: float = 1.0
-    width: int = 512
 
     def _learner(self, images: Doubles, texts: Doubles, labels: Flags, where: torch.device) -> "UcchLearner":
         return UcchLearner(self, images, texts, where)
-
-    def _project(self, side: str, centred: Doubles) -> Doubles:
-        return project(self.learnt, side, centred)
 
 
 class UcchLearner(Perceptrons):
     """Both networks and the memory v [n, k], which follows them after each step."""
 
     def __init__(self, method: Ucch, images: Doubles, texts: Doubles, where: torch.device) -> None:
-        super().__init__(
-            images, texts, bits=method.bits, width=method.width, rate=method.rate, seed=method.seed, device=where
-        )
+        super().__init__(method, images, texts, where)
         self._method = method
         start = torch.randn(self.count, method.bits, generator=self.random).sign() / method.bits**0.5
         self._memory = start.to(where)
