@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from encoders.data.api import DataSet, Flags, Pairs, Split
 from encoders.data.raw import Files
-from encoders.training.duplicates import groups, together
+from encoders.training.duplicates import groups, together, whole_groups
 from mappings.errors import DataError
 
 LEAST = 50  # records: a fifth of them asks
@@ -100,11 +100,4 @@ def _asking(records: Sequence[Catalogued], seed: int) -> NDArray[np.bool_]:
     """Which records ask, [n]: random groups, each whole, no more than are wanted."""
     titles = np.unique([one.captions[0].casefold() for one in records], return_inverse=True)[1]
     alike = together(groups(np.stack([one.hash for one in records])), titles.astype(np.int64))
-    _, which, sizes = np.unique(alike, return_inverse=True, return_counts=True)
-    room = min(MOST_ASKING, round(ASKING * len(records)))
-    chosen: list[int] = []
-    for group in np.random.default_rng(seed).permutation(len(sizes)):
-        if sizes[group] <= room:
-            chosen.append(int(group))
-            room -= int(sizes[group])
-    return np.isin(which, chosen)
+    return whole_groups(alike, min(MOST_ASKING, round(ASKING * len(records))), seed=seed)

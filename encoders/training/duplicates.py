@@ -33,6 +33,17 @@ def groups(hashes: NDArray[np.uint8], *, near: int = NEAR) -> NDArray[np.int64]:
     return np.array([root(node) for node in range(len(hashes))], dtype=np.int64)
 
 
+def whole_groups(groups: NDArray[np.int64], most: int, *, seed: int) -> NDArray[np.bool_]:
+    """Which rows a draw of `most` at most takes, [n] -> [n]: random groups, each whole, as long as they fit."""
+    _, which, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    chosen: list[int] = []
+    for group in np.random.default_rng(seed).permutation(len(sizes)):
+        if sizes[group] <= most:
+            chosen.append(int(group))
+            most -= int(sizes[group])
+    return np.isin(which, chosen)
+
+
 def together(*groupings: NDArray[np.int64]) -> NDArray[np.int64]:
     """Groups of what shares a group in one grouping or another, and all that hangs together so. Each [n] -> [n]"""
     count, columns = len(groupings[0]), []

@@ -9,7 +9,7 @@ from encoders.data.api import Pairs, Rows
 from encoders.evaluation.counts import Codes, chunks
 from encoders.evaluation.measures import average_precision
 from encoders.evaluation.relevance import relevance
-from encoders.training.duplicates import together
+from encoders.training.duplicates import together, whole_groups
 
 LEAST = 20  # pairs: fewer say too little to stop by, or to calibrate with
 
@@ -24,14 +24,7 @@ def held_out(pairs: Pairs, *, share: float, seed: int) -> tuple[Rows, Rows]:
     everything = np.arange(len(pairs))
     if not share or wanted > len(pairs) / 3:
         return everything, everything[:0]
-    group = np.unique(together(pairs.records, _same(pairs.features()[0])), return_inverse=True)[1]
-    sizes = np.bincount(group)
-    chosen, size = [], 0
-    for number in np.random.default_rng(seed).permutation(len(sizes)):
-        if size + sizes[number] <= wanted:
-            chosen.append(number)
-            size += int(sizes[number])
-    checking = np.isin(group, chosen)
+    checking = whole_groups(together(pairs.records, _same(pairs.features()[0])), wanted, seed=seed)
     if checking.sum() < LEAST:
         return everything, everything[:0]
     return np.flatnonzero(~checking), np.flatnonzero(checking)
