@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import msgspec
+
 from integration.gateway import json_text
 from integration.gateway.exchange import Header
 
@@ -26,6 +28,27 @@ class Told:
     body: bytes
 
 
+class Refused(Exception):
+    """The cluster refused what we asked as the caller; its answer is the caller's."""
+
+    def __init__(self, told: Told) -> None:
+        super().__init__(told.status)
+        self.told = told
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where a body goes: the index expression and parameters of its path or line, and the caller's headers.
+
+    `point` is the point in time that the body names instead.
+    """
+
+    index: str | None
+    params: Mapping[str, str]
+    headers: Sequence[Header]
+    point: Any = None
+
+
 Ask = Callable[[str, bytes, Sequence[Header], bytes], Awaitable[Told]]  # method, path with query, headers, body
 
 
@@ -37,6 +60,16 @@ async def search(
     own = [(name, value) for name, value in headers if name.lower() not in (*NOT_PASSED, *_BODY_HEADERS)]
     own.append((b"content-type", b"application/json"))
     return await ask("POST", f"{path}?{urlencode(params)}".encode(), own, json_text.dumps(body))
+
+
+async def answer(
+    ask: Ask, index: str | None, body: Mapping[str, Any], params: Mapping[str, str], headers: Sequence[Header]
+) -> Any:
+    """The parsed answer to a search. Raises Refused."""
+    told = await search(ask, index, body, params, headers)
+    if told.status != 200:
+        raise Refused(told)
+    return msgspec.json.decode(told.body)
 
 
 def shared(params: Mapping[str, str], filter_path: str) -> dict[str, str]:

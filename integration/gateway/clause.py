@@ -65,6 +65,7 @@ class Clause(_Strict):
     plan: str = "auto"
     scoring: str = "symmetric"
     fusion: str = "auto"
+    budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     boost: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     name: str | None = Field(None, alias="_name")
 
@@ -111,6 +112,10 @@ def _check_inside(place: Place, clause: Clause) -> None:
         raise RequestError(f"[{place}.fusion] rrf ranks only at the top of a query or in should; leave it out here")
     if clause.k is not None:
         raise RequestError(f"[{place}.k] counts only at the top of a query or in should; give min_similarity instead")
+    if clause.budget_ms is not None:
+        raise RequestError(
+            f"[{place}.budget_ms] chooses a plan only at the top of a query or in should; leave it out here"
+        )
     if clause.min_similarity is None:
         raise RequestError(
             f"[{place}.min_similarity] is required here: only at the top of a query or in should do the `k` most "

@@ -75,6 +75,13 @@ def listed(tree: Body, one: Side) -> Body:
     return {**_context(tree, one.place.path), **found_by(query, one.k)}
 
 
+def counted(tree: Body, one: Side, most: int) -> Body:
+    """The request that counts the records that a clause may find; beyond `most` it need not go on."""
+    filters, excluded = restrictions(tree, one.place.path)
+    query = {"bool": {"filter": filters or [_ALL], "must_not": [*excluded, *_likes([one])]}}
+    return {**_context(tree, one.place.path), "query": query, "size": 0, "track_total_hits": most + 1}
+
+
 def restrictions(tree: Body, path: Path) -> tuple[list[Body], list[Body]]:
     """What must hold, and what must not, around the query object at `path`: the other members of its bool queries."""
     filters: list[Body] = []

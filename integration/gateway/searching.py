@@ -1,28 +1,23 @@
 """One search body with clauses: codes, candidates, the native body. What it reads, it reads as the caller."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
-
-import msgspec
 
 from encoders.api import Item
-from integration.gateway.asking import NOT_PASSED, Ask, Told, refused, search, shared
+from integration.gateway.asking import NOT_PASSED, Ask, Refused, Told, Where, answer, refused
 from integration.gateway.attachments import OPTIONS, Attachment, Attachments, check_local, check_spaces
+from integration.gateway.choosing import chosen_first
 from integration.gateway.clause import Clause, read
-from integration.gateway.exchange import Header
 from integration.gateway.positions import SEARCHES, Place, find
 from integration.gateway.query_pictures import QueryPictures
 from integration.gateway.querycodes import QueryCodes
 from integration.gateway.rewriting import (
     Share,
     by_words,
-    candidates,
     check_ranking,
     explained,
-    listed,
     rewritten,
     share,
 )
@@ -30,8 +25,7 @@ from integration.gateway.sides import Coded, Side, side
 from integration.gateway.turns import in_turns
 from integration.gateway.uploads import Uploads
 from integration.pictures import read_base64
-from integration.search.plan import Body, guards
-from integration.search.ranks import Ranks, Record
+from integration.search.plan import Body
 from integration.search.run import codes_in
 from integration.settings import Settings
 from mappings.code import HashCode
@@ -41,27 +35,6 @@ from mappings.fields import OBJECT
 MOST_CLAUSES = 100  # of one request: each may be a query to encode, and a request for its candidates
 MOST_CANDIDATES = 40_000  # of all its clauses; they are held here, and go out again in the search
 SCORES = "include_named_queries_score"
-
-
-class Refused(Exception):
-    """The cluster refused what we asked as the caller; its answer is the caller's."""
-
-    def __init__(self, told: Told) -> None:
-        super().__init__(told.status)
-        self.told = told
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Where a body goes: the index expression and parameters of its path or line, and the caller's headers.
-
-    `point` is the point in time that the body names instead.
-    """
-
-    index: str | None
-    params: Mapping[str, str]
-    headers: Sequence[Header]
-    point: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +122,7 @@ class Searching:
         if kind == "msearch" and worked_out is None:
             told = None
         tree = rewritten(tree, [one for one in sides if not one.chosen], {}, told)
-        found = await in_turns([partial(self._found, tree, one, where) for one in chosen])
+        found = await in_turns([partial(chosen_first, self.ask, tree, one, where) for one in chosen])
         by_path = {one.place.path: hits for one, hits in zip(chosen, found, strict=True)}
         tree = rewritten(tree, chosen, by_path, told)
         if shown is None:
@@ -180,34 +153,6 @@ class Searching:
         if isinstance(where.point, dict) and isinstance(where.point.get("id"), str):
             return await self.attachments.of_point_in_time(where.point["id"])
         return await self.attachments.behind(where.index, where.params)
-
-    async def _found(self, tree: Body, one: Side, where: Where) -> list[Record] | Ranks:
-        """What is chosen first for a clause."""
-        if not one.ranked:
-            return await self._similar(tree, one, where)
-        asked = [partial(self._ids, listed(tree, one), where), partial(self._similar, tree, one, where)]
-        words, codes = await in_turns(asked)
-        return Ranks(words, codes, one.weight)
-
-    async def _similar(self, tree: Body, one: Side, where: Where) -> list[Record]:
-        """What the codes find."""
-        try:
-            return await self._ids(candidates(tree, one), where, one.plugin)
-        except Refused:
-            if one.plugin is None or one.clause.plan != "auto":
-                raise
-            return await self._ids(candidates(tree, replace(one, plugin=None)), where)  # by another plan
-
-    async def _ids(self, body: Body, where: Where, plan: str | None = None) -> list[Record]:
-        params = {**shared(where.params, "hits.hits._i*"), **guards(plan)}
-        answer = await self._search(where.index, body, params, where.headers)
-        return [(hit["_index"], hit["_id"]) for hit in answer.get("hits", {}).get("hits", ())]
-
-    async def _search(self, index: str | None, body: Body, params: Mapping[str, str], headers: Sequence[Header]) -> Any:
-        told = await search(self.ask, index, body, params, headers)
-        if told.status != 200:
-            raise Refused(told)
-        return msgspec.json.decode(told.body)
 
     async def _codes(
         self, place: Place, clause: Clause, reached: Sequence[Attachment], where: Where
@@ -258,8 +203,8 @@ class Searching:
         if like.index is None and where.point is not None:
             body["pit"] = where.point
         params = {} if like.index else {name: where.params[name] for name in OPTIONS if name in where.params}
-        answer = await self._search(like.index or where.index, body, params, where.headers)
-        hits = answer["hits"]["hits"]
+        found = await answer(self.ask, like.index or where.index, body, params, where.headers)
+        hits = found["hits"]["hits"]
         by_name = {one.known.index: one for one in reached}
         if len(hits) != 1 or hits[0]["_index"] not in by_name:
             several = "several records" if len(hits) > 1 else "no record that you may see"

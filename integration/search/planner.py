@@ -18,6 +18,7 @@ from mappings.code import HashCode
 
 FEW = 20_000  # records whose codes are all read, without a budget
 READ = 2_500  # codes that the exact plan reads in a millisecond (docs/scale.md), on one slow core
+MOST = 2**31 - 2  # more than the engine can count: one shard holds no more
 BARE = Abilities()  # a cluster without plugins
 _PLANS = {"exact": plan, "bands": bands_plan, "knn": knn_plan, "knn-score": knn_score_plan}
 
@@ -44,12 +45,12 @@ def choose(
 def counts(request: SearchRequest, target: Target) -> bool:
     """Whether the choice depends on how many records pass the filters; without any, what the state knows may do."""
     prepared = target.bands is not None or target.vectors
-    return request.plan == "auto" and prepared and (bool(request.filters) or target.documents <= few(request))
+    return request.plan == "auto" and prepared and (bool(request.filters) or target.documents <= few(request.budget_ms))
 
 
-def few(request: SearchRequest) -> int:
+def few(budget_ms: float | None) -> int:
     """So many records are read one by one."""
-    return FEW if request.budget_ms is None else int(request.budget_ms * READ)
+    return FEW if budget_ms is None else int(min(budget_ms * READ, MOST))
 
 
 def asks_for_abilities(name: str, targets: Sequence[Target]) -> bool:
@@ -62,7 +63,7 @@ def _named(request: SearchRequest, target: Target, matching: int | None, able: A
         return request.plan, "the request names it"
     if target.bands is None and not target.vectors:
         return "exact", f"space {target.space} has no bands and no vectors"
-    if matching is not None and matching <= few(request):
+    if matching is not None and matching <= few(request.budget_ms):
         return "exact", f"only {matching} records pass the filters" if request.filters else f"only {matching} records"
     known = f"{target.documents} records when they were counted last" if target.documents else "many records"
     many = known if matching is None else f"{matching} records"

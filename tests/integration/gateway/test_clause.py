@@ -21,13 +21,14 @@ def test_every_key_is_read() -> None:
             "code": {"space": "s", "base64": "AA=="}, "on": ["text", "record"],
             "part_weights": {"image": 0.5, "text": 1}, "query": {"match_all": {}},
             "weight": 1, "saturation": 2.5, "min_similarity": 0.5, "k": 10_000, "plan": "exact", "fusion": "auto",
-            "scoring": "asymmetric",
+            "scoring": "asymmetric", "budget_ms": 12.5,
             "boost": 2, "_name": "mine",
         }
     )  # fmt: skip
     assert (clause.like.index, clause.like.id, clause.on, clause.k) == ("a", "1", ("text", "record"), 10_000)
     assert clause.part_weights == {"image": 0.5, "text": 1}
     assert (clause.plan, clause.scoring, clause.fusion) == ("exact", "asymmetric", "auto")
+    assert clause.budget_ms == 12.5
     assert (clause.weight, clause.saturation, clause.boost, clause.name) == (1, 2.5, 2, "mine")
 
 
@@ -52,6 +53,12 @@ def test_every_key_is_read() -> None:
         (
             {"text": "a", "plan": "ivf"},
             "[query.crosshatch] no plan 'ivf'; there are: auto, exact, bands, knn, knn-score",
+        ),
+        ({"text": "a", "budget_ms": 0}, "[query.crosshatch] budget_ms: Input should be greater than 0"),
+        ({"text": "a", "budget_ms": float("nan")}, "[query.crosshatch] budget_ms: Input should be a finite number"),
+        (
+            {"text": "a", "budget_ms": "soon"},
+            "[query.crosshatch] budget_ms: Input should be a valid number, unable to parse string as a number",
         ),
         ({"text": "a", "scoring": 1}, "[query.crosshatch] scoring: Input should be a valid string"),
         ({"text": "a", "scoring": "float"}, "[query.crosshatch] no scoring 'float'; there are: symmetric, asymmetric"),
@@ -86,6 +93,10 @@ def test_an_unknown_key_is_told_the_known_ones() -> None:
         (
             {"post_filter": {"crosshatch": {"text": "a", "min_similarity": 0.5, "k": 3}}},
             r"\[post_filter.crosshatch.k\] counts only at the top",
+        ),
+        (
+            {"post_filter": {"crosshatch": {"text": "a", "min_similarity": 0.5, "budget_ms": 3}}},
+            r"\[post_filter.crosshatch.budget_ms\] chooses a plan only at the top of a query or in should",
         ),
         (
             {"query": {"bool": {"must": [{"crosshatch": {"text": "a", "query": {}, "fusion": "rrf"}}]}}},

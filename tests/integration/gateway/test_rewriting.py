@@ -16,6 +16,7 @@ from integration.gateway.rewriting import (
     by_words,
     candidates,
     check_ranking,
+    counted,
     explained,
     listed,
     replaced,
@@ -58,6 +59,20 @@ def test_the_candidates_are_asked_inside_every_restriction_and_without_what_the_
     assert (asked["size"], asked["_source"], scored["min_score"]) == (7, False, 1e-20)
     assert scored["script"]["params"]["weight"] == 1.0
     assert [pair["part"] for pair in scored["script"]["params"]["pairs"]] == ["text", "image"]
+
+
+def test_what_a_clause_may_find_is_counted_inside_every_restriction_and_no_further_than_it_matters() -> None:
+    tree = {**body(query=WORD, like={"_id": "9"}), "pit": {"id": "p"}, "aggs": {"a": {"avg": {"field": "b"}}}}
+    [place] = find(tree, "search")
+    assert counted(tree, prepared(place), 250) == {
+        "pit": {"id": "p"},
+        "query": {"bool": {"filter": [OPEN], "must_not": [SECRET, {"ids": {"values": ["9"]}}]}},
+        "size": 0,
+        "track_total_hits": 251,
+    }
+    alone = {"query": {"crosshatch": {"text": "cats"}}}
+    [place] = find(alone, "search")
+    assert counted(alone, prepared(place), 1)["query"] == {"bool": {"filter": [{"match_all": {}}], "must_not": []}}
 
 
 def test_restrictions_of_every_bool_around_a_clause_count() -> None:

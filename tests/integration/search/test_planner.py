@@ -31,6 +31,7 @@ CASES = {
     ),
     "time to read all": (BANDED, ASKED, 100 * READ, "exact", "only 250000 records"),
     "no time to read all": (BANDED, ASKED, 100 * READ + 1, "bands", "250001 records, in bands of 8 bits"),
+    "all the time that there is": (BANDED, {"budget_ms": 1e308}, 10**9, "exact", "only 1000000000 records"),
     "hardly any time": (BANDED, {"budget_ms": 0.1}, 251, "bands", "251 records, in bands of 8 bits"),
     "no bands": (BARE, {}, None, "exact", "space s has no bands and no vectors"),
     "large": (BANDED, {}, FEW + 1, "bands", "20001 records, in bands of 8 bits"),

@@ -13,6 +13,7 @@ import pytest
 
 from encoders.api import BundleCard
 from integration.engine.client import Cluster
+from integration.search.planner import READ
 from integration.settings import Settings
 from mappings import bands
 from mappings.code import HashCode
@@ -175,6 +176,27 @@ def test_bands_look_at_fewer_records(gateway: Gateway, card: BundleCard) -> None
         for plan, query in far.items()
     }
     assert totals["bands"] < totals["exact"] == 180
+
+
+def test_with_time_to_read_all_that_may_be_found_every_record_is_read(gateway: Gateway, card: BundleCard) -> None:
+    """The index has 180 records; what stands around the clause lets some of them pass, and a budget some be read."""
+
+    def total(plan: str, **more: Any) -> int:
+        query = clause(card, plan, min_similarity=0.0, **more)
+        around = {"bool": {"should": [query], "filter": [{"term": {"language": "fre"}}], "minimum_should_match": 1}}
+        return int(answered(gateway, f"/{ONE}/_search", {"query": around})["hits"]["total"]["value"])
+
+    every, near = total("exact"), total("bands")
+    assert near < every < 180
+    least = every / READ  # milliseconds
+    assert total("auto") == near, "without a budget bands are taken wherever they are"
+    assert total("auto", budget_ms=least) == total("auto", budget_ms=1e300) == every
+    assert total("auto", budget_ms=least * (1 - 0.5 / every)) == near
+    assert total("bands", budget_ms=least) == near, "a plan that is named is taken"
+    gateway.sent.clear()
+    total("auto", budget_ms=least, query=WORDS_SIDE, fusion="rrf")
+    paths = [path.partition("?")[0] for path, _, _ in gateway.sent]
+    assert paths == [f"/{ONE}/_search"] * 4, "a count, both lists, the search"
 
 
 def test_the_bm25_sides_name_is_told_where_the_words_match(gateway: Gateway, card: BundleCard) -> None:
