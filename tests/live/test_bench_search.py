@@ -10,7 +10,7 @@ from integration.engine.services import Services
 from integration.search.plan import words_query
 from integration.search.scripts import ensure_scripts
 from mappings.code import HashCode, codes_of
-from tests.bench.search import bm25, engine, layouts, terms, truth
+from tests.bench.search import bm25, engine, fusions, layouts, terms, truth
 from tests.bench.search.collection import Collection, prepared
 from tests.bench.search.layouts import CODE, filled
 from tests.bench.search.measuring import clients
@@ -89,9 +89,10 @@ def test_the_fused_truth_is_what_scoring_everything_gives(
 def test_exact_ways_find_the_truth(services: Services, held: Collection, index: str) -> None:
     """The engine's script and NumPy agree, by codes and by the fused score."""
     queries = held.queries(10)
-    ways = [way for way in engine.ways(services.url, SIZE) if way.name.startswith("exact")]
+    known = [*engine.ways(services.url, SIZE), *fusions.ways(services.url, SIZE)]
+    ways = [way for way in known if way.name.startswith("exact")]
     truths = truths_of(services.url, held, queries, {way.answers for way in ways})
-    assert len(ways) == 4
+    assert len(ways) == 5
     for way in ways:
         for query, right in zip(queries, truths[way.answers], strict=True):
             assert truth.recall(way.ask(query, 10), right, 10) == 1, (way.name, query.text)
@@ -114,6 +115,9 @@ def test_a_whole_run(services: Services, tmp_path: Path) -> None:
         rows = measure(tmp_path, Engines(services.url), SIZE, Effort(9, 0.05, (1, 2)), many)
     assert rows["NumPy"].recall_10 == rows["Faiss flat"].recall_100 == rows["exact script"].recall_10 == 1
     assert rows["exact fused, w 0.5"].recall_10 == 1
+    assert rows["exact by ranks"].recall_10 == 1
+    assert (rows["bands by ranks"].recall_10 or 0) > 0.95
+    assert (rows["expand, w 0.5"].recall_10 or 0) > 0.95
     assert 0 < (rows["bands by hand 8 x 16, radius 0"].recall_10 or 0) < 0.8
     assert (rows["bands by hand 8 x 16, radius 2"].recall_10 or 0) > 0.95
     assert rows["BM25"].recall_10 is None

@@ -24,6 +24,12 @@ def top(to: Wire, index: str, text: str) -> tuple[Ids, Scores]:
     return _scored(to, index, words_query(text, ("title",)))
 
 
+def listed(to: Wire, index: str, text: str, size: int) -> Ids:
+    """The best `size` of them, ties by number."""
+    ids, values = top(to, index, text)
+    return ids[np.lexsort((ids, -values))][:size]
+
+
 def scores(to: Wire, index: str, text: str, ids: Ids) -> Scores:
     """Scores of these records; 0 where no word matches."""
     found = dict.fromkeys(ids.tolist(), 0.0)

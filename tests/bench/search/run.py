@@ -8,13 +8,13 @@ from rich.console import Console
 
 from integration.engine.client import Cluster
 from integration.search.scripts import ensure_scripts
-from tests.bench.search import bm25, engine, outside, plugin, truth
+from tests.bench.search import bm25, engine, fusions, outside, plugin, truth
 from tests.bench.search.collection import Collection, Query, prepared
 from tests.bench.search.layouts import TITLES
 from tests.bench.search.measuring import Clients, interleaved
 from tests.bench.search.summary import Row, row
 from tests.bench.search.truth import Truth
-from tests.bench.search.ways import CODES, WORDS, Built, Way, fused
+from tests.bench.search.ways import CODES, RANKS, Built, Way, fused
 from tests.bench.search.wire import wire
 
 BEST, MORE = 10, 100  # hits that are asked for
@@ -40,7 +40,7 @@ class Engines:
 
 def ways_of(engines: Engines, size: int, only: Sequence[str]) -> list[Way]:
     """BM25 alone, then every way whose name or place holds one of the words `only`; none: all."""
-    known = [*engine.ways(engines.plain, size), *outside.ways()]
+    known = [*engine.ways(engines.plain, size), *fusions.ways(engines.plain, size), *outside.ways()]
     known += plugin.ways(engines.plugin, size) if engines.plugin else []
     chosen = [way for way in known[1:] if not only or any(word in way.name or word == way.where for word in only)]
     if not chosen:
@@ -84,10 +84,14 @@ def truths_of(
 ) -> Mapping[str, Sequence[Truth]]:
     """The right answers to all queries, by what is answered."""
     found: dict[str, Sequence[Truth]] = {}
-    if CODES in wanted:
+    index, by_weight = TITLES.index(collection.size), {fused(weight) for weight in engine.WEIGHTS}
+    if wanted & {CODES, RANKS}:
         found[CODES] = [truth.nearest(query.code, collection.codes, MORE) for query in queries]
-    if wanted - {CODES, WORDS}:
-        index = TITLES.index(collection.size)
+    if RANKS in wanted:
+        lists = [bm25.listed(wire(url), index, query.text, truth.LISTED) for query in queries]
+        near = [one.ids[: truth.LISTED] for one in found[CODES]]
+        found[RANKS] = [truth.by_ranks(*pair, fusions.WEIGHT) for pair in zip(lists, near, strict=True)]
+    if wanted & by_weight:
         told = bm25.fused_truths(wire(url), index, collection, queries, engine.WEIGHTS, MORE)
         found |= {fused(weight): right for weight, right in told.items()}
     return found

@@ -66,6 +66,16 @@ def test_the_fused_score_by_hand() -> None:
     assert truth.fused(np.array([24.0, 0.0]), np.array([0.5, 0.9]), 0.2) == pytest.approx([0.7, 0.18])
 
 
+def test_fused_ranks_by_hand() -> None:
+    # 7: .75/61 + .25/62; 9: .75/62; 4: .25/61; 2: .25/63 and .75/63, which is a tie of nobody
+    found = truth.by_ranks(np.array([7, 9, 2]), np.array([4, 7, 2]), 0.25)
+    assert found.ids.tolist() == [7, 2, 9, 4]
+    assert found.values == pytest.approx([0.75 / 61 + 0.25 / 62, 1 / 63, 0.75 / 62, 0.25 / 61])
+    one = truth.by_ranks(np.array([5, 3]), np.array([3, 5]), 0.5)  # a tie, by number
+    assert one.ids.tolist() == [3, 5]
+    assert truth.by_ranks(np.array([], np.int64), np.array([8]), 0.5).ids.tolist() == [8]
+
+
 def test_recall_is_fair_to_ties_and_counts_a_record_once() -> None:
     right = Truth(np.array([0, 1, 2, 3, 4]), np.array([-1.0, -2.0, -3.0, -3.0, -3.0]))
     assert recall([0, 1, 2], right, 3) == 1

@@ -1,4 +1,4 @@
-"""What the right answers are, by NumPy alone: the nearest codes, and the best of the fused score over everything.
+"""What the right answers are, by NumPy alone: the nearest codes, and the best of both sides by score or by rank.
 
 Recall is fair to ties: whoever finds another record that is as near (as good) as the n-th of the truth found it too.
 """
@@ -15,6 +15,7 @@ from tests.bench.search.collection import BITS, Packed
 BLOCK = 65_536  # records compared at a time
 SATURATION = 8.0
 ROUNDING = 1e-6  # the engine's scores are 32-bit floats: a relative 6e-8, of scores below 1
+LISTED = 100  # records of each list whose ranks are fused
 Ids = NDArray[np.int64]
 Scores = NDArray[np.float64]
 Bm25 = Callable[[Ids], Scores]  # BM25 scores of these records for one query; 0 where no word matches
@@ -87,6 +88,19 @@ def best_fused(similar: Scores, top: tuple[Ids, Scores], rest: float, bm25: Bm25
     asked = np.flatnonzero(possible & ~known) if rest else np.empty(0, np.int64)
     words[asked] = bm25(asked)
     return best(np.where(possible, fused(words, similar, weight), -1.0), size)
+
+
+def by_ranks(words: Ids, codes: Ids, weight: float) -> Truth:
+    """Every record of two lists, best first, by (1 - w) / (60 + rank in `words`) + w / (60 + rank in `codes`).
+
+    Reciprocal rank fusion: Cormack, Clarke and Büttcher, SIGIR 2009. Ranks count from 1.
+    """
+    ids = np.union1d(words, codes)
+    values = np.zeros(len(ids))
+    for share, listed in ((1 - weight, words), (weight, codes)):
+        values[np.searchsorted(ids, listed)] += share / (60 + np.arange(1, len(listed) + 1))
+    found = best(values, len(ids))
+    return Truth(ids[found.ids], found.values)
 
 
 def recall(answer: Sequence[int], truth: Truth, size: int) -> float:

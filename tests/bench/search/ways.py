@@ -10,7 +10,8 @@ from typing import Protocol
 
 from tests.bench.search.collection import Collection, Query
 
-WORDS, CODES = "words", "codes"  # what a way answers: BM25 alone, the nearest codes, or the fused score at a weight
+# what a way answers: BM25 alone, the nearest codes, the ranks in both lists, or the fused score at a weight
+WORDS, CODES, RANKS = "words", "codes", "ranks"
 OUTSIDE, ENGINE, PLUGIN = "outside", "engine", "plugin"  # where it runs; `plugin`: a node with the k-NN plugin
 
 
@@ -24,7 +25,7 @@ class Built:
 
 
 class Way(Protocol):
-    """One way to search. `answers` names the truth it is held against: `words` (none), `codes`, `fused 0.5`."""
+    """One way to search. `answers` is the truth it is held against: `words` (none), `codes`, `ranks`, `fused 0.5`."""
 
     @property
     def name(self) -> str: ...
