@@ -195,8 +195,9 @@ def _said(error: TransportError) -> tuple[int, str, str]:
             return status, "error", cause
         root = (cause.get("root_cause") or [cause])[0]
         deeper = cause.get("failed_shards") or []
-        script = deeper[0].get("reason", {}).get("caused_by", {}) if deeper else {}
-        reason = f"{root.get('reason')}" + (f" ({script.get('reason')})" if script.get("reason") else "")
+        under = (deeper[0].get("reason", {}) if deeper else cause).get("caused_by") or {}
+        more = under.get("reason")
+        reason = f"{root.get('reason')}" + (f" ({more})" if more and more != root.get("reason") else "")
         return status, str(root.get("type") or cause.get("type")), reason
     except (TypeError, ValueError, LookupError, AttributeError, RecursionError):  # a proxy's answer, or none
         return status, str(error.args[1])[:200], str(error.args[2])[:300]

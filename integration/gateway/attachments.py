@@ -135,8 +135,15 @@ class Attachments:
         return await asyncio.to_thread(recent, self._cluster)
 
     async def mend_scripts(self) -> None:
-        """Store the scripts again in a cluster that has lost them."""
-        await asyncio.to_thread(ensure_scripts, self._cluster)
+        """Store the scripts again in a cluster that has lost them. Raises RequestError where its settings forbid it."""
+        try:
+            await asyncio.to_thread(ensure_scripts, self._cluster)
+        except EngineRefused as error:
+            if error.status != 400:  # of our account, which is no caller's business
+                raise
+            raise RequestError(
+                f"the cluster lacks the scripts that compare codes, and takes none: {error.reason}"
+            ) from error
 
     async def _those(self, wanted: Callable[[Attached], bool], anew: bool = False) -> list[Attachment]:
         """Those that are wanted. Raises what stands in the way of one of them, and of no other: BundleError."""

@@ -48,8 +48,7 @@ class ClauseRequests:
         told = await self._told(exchange)
         within = exchange.call.kind in ("msearch", "msearch_template", "async_search")  # an error of a part is a 200
         if told is not None and (told.status in (400, 404) or within) and _LOST in told.body:
-            await self.searching.attachments.mend_scripts()  # the cluster lost them, and gets them once again
-            told = await self._told(exchange)
+            told = await self._told(exchange, mended=True)  # the cluster lost them, and gets them once again
         if told is None:
             return False
         hop = (b"content-length", b"transfer-encoding", b"connection")
@@ -57,9 +56,11 @@ class ClauseRequests:
         await exchange.respond(told.status, headers, told.body)
         return True
 
-    async def _told(self, exchange: Exchange) -> Told | None:
+    async def _told(self, exchange: Exchange, *, mended: bool = False) -> Told | None:
         ways = {"msearch": self._several, "msearch_template": self._several, "search_template": self._template}
         try:
+            if mended:
+                await self.searching.attachments.mend_scripts()
             return await ways.get(exchange.call.kind, self._single)(exchange)
         except Refused as refused:
             return refused.told

@@ -161,7 +161,7 @@ class Searching:
         picture = await self._picture(place, clause)
         codes: dict[str, list[tuple[str, HashCode]]] = {}
         for space, one in {one.target.space: one for one in reached}.items():
-            mine = codes[space] = list(_given(clause, space, one))
+            mine = codes[space] = list(_given(place, clause, space, one))
             if clause.text is not None or picture is not None:
                 item = Item(clause.text, () if picture is None else (picture,))
                 bundle = one.known.bundle
@@ -215,7 +215,7 @@ class Searching:
         try:
             return one.target.space, codes_in(hits[0].get("_source", {}), one.known, like.id)
         except (RequestError, CodeLengthError) as error:
-            raise RequestError(f"[{place}.like] {error}") from error
+            raise type(error)(f"[{place}.like] {error}") from error
 
 
 def check_candidates(number: int) -> int:
@@ -231,13 +231,17 @@ def check_clauses(number: int) -> None:
         raise RequestError(f"{number} crosshatch clauses came in one request; at most {MOST_CLAUSES} may")
 
 
-def _given(clause: Clause, space: str, one: Attachment) -> Coded:
-    """The code that the caller has already, if it is of this space."""
+def _given(place: Place, clause: Clause, space: str, one: Attachment) -> Coded:
+    """The code that the caller has already, if it is of this space. Raises RequestError where it cannot be."""
     if clause.code is None or clause.code.space != space:
         return []
-    code = HashCode.from_base64(clause.code.base64)
-    if code.bits != one.known.bundle.bits:
-        raise RequestError(f"code.base64 has {code.bits} bits; the codes of space {space} have {one.known.bundle.bits}")
+    try:
+        code = HashCode.from_base64(clause.code.base64)
+    except CodeLengthError as error:
+        raise RequestError(f"[{place}.code.base64] {error}") from error
+    bits = one.known.bundle.bits
+    if code.bits != bits:
+        raise RequestError(f"[{place}.code.base64] has {code.bits} bits; the codes of space {space} have {bits}")
     return [(clause.code.part, code)]
 
 

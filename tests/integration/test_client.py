@@ -78,6 +78,15 @@ GET = "GET /biblios/_search"
             "root_cause": [], "type": "search_phase_execution_exception", "reason": "all shards failed",
             "failed_shards": [{"reason": {"caused_by": {"reason": "in the script"}}}]}}), EngineRefused,
          f"OpenSearch refused {GET}: 500 search_phase_execution_exception: all shards failed (in the script)"),
+        (theirs.RequestError(400, "x", {"error": {
+            "root_cause": [{"type": "illegal_argument_exception", "reason": "failed to compile"}],
+            "type": "illegal_argument_exception", "reason": "failed to compile",
+            "caused_by": {"type": "illegal_argument_exception", "reason": "not enabled"}}}),
+         EngineRefused,
+         f"OpenSearch refused {GET}: 400 illegal_argument_exception: failed to compile (not enabled)"),
+        (theirs.RequestError(400, "x", {"error": {
+            "root_cause": [{"type": "a", "reason": "the same"}], "caused_by": {"type": "a", "reason": "the same"}}}),
+         EngineRefused, f"OpenSearch refused {GET}: 400 a: the same"),
     ],
 )  # fmt: skip
 def test_each_failure_is_one_of_ours(
@@ -86,6 +95,7 @@ def test_each_failure_is_one_of_ours(
     ended = failing(error)
     assert type(ended) is kind
     assert str(ended).startswith(said)
+    assert "the same (" not in str(ended)
 
 
 @pytest.mark.parametrize(

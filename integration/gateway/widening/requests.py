@@ -1,6 +1,7 @@
 """The gateway's part that widens an OPAC's own searches by the administrator's rules; all others pass it by."""
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -36,6 +37,7 @@ from mappings.errors import CrosshatchError, EngineRefused, RequestError, Unavai
 DEGRADED, WIDENED = b"x-crosshatch-degraded", b"x-crosshatch-widened"
 _REFUSED = "the cluster did not rank by codes"
 MOST_SEARCHES = 100  # of one multi-search that are widened; one with more comes as it is
+_log = logging.getLogger(__name__)
 _LOST = b"unable to find script [crosshatch-"
 
 
@@ -201,8 +203,7 @@ class Widening:
         except Unreadable:
             return None, "the search cannot be written anew"
         told = await self._sent(exchange, asked)
-        if not answers.whole(told, numbers) and _LOST in told.body:
-            await self._attachments.mend_scripts()  # the cluster lost them, and gets them once again
+        if not answers.whole(told, numbers) and _LOST in told.body and await self._mended():
             told = await self._sent(exchange, asked)
         if not answers.whole(told, numbers):
             return None, _REFUSED
@@ -243,11 +244,19 @@ class Widening:
         if "timeout" in one.call.params:
             body = {**body, "timeout": one.call.params["timeout"]}
         told = await asked_for(self._ask, one.call.index, body, params, one.headers)
-        if told.status != 200 and _LOST in told.body:
-            await self._attachments.mend_scripts()
+        if told.status != 200 and _LOST in told.body and await self._mended():
             told = await asked_for(self._ask, one.call.index, body, params, one.headers)
         answer = answers.read(told.body, told.headers) if told.status == 200 else None
         return [(hit.index, hit.id) for hit in answer.hits] if answer is not None and answer.whole else None
+
+    async def _mended(self) -> bool:
+        """Whether the cluster, which had lost the scripts, has them once again."""
+        try:
+            await self._attachments.mend_scripts()
+        except CrosshatchError as error:
+            _log.warning("the cluster has lost the scripts that compare codes, and takes none: %s", error)
+            return False
+        return True
 
     async def _may(
         self, places: Iterable[tuple[str | None, Iterable[tuple[str, str]]]], headers: Sequence[Header]

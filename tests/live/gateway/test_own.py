@@ -221,6 +221,7 @@ def test_a_setting_opens_or_closes_them(ask: Ask, door: Door, encoded: state.Att
     ("body", "says"),
     [
         (b"{", "cannot be read"),
+        (b"[1]", "a JSON object was expected as the body"),
         (b'{"text":"a","text":"b"}', "cannot be read"),
         ({"text": "a", "wieght": 1}, "wieght"),
         ({"image": {"base64": "QQ==", "url": "http://x"}}, "give one of"),

@@ -323,6 +323,23 @@ def test_scripts_that_the_cluster_lost_are_stored_again(opac: Opac, cluster: Clu
     assert marked(opac.send({"query": {"match": {"title": "cat sea"}}})) == b"rerank"
 
 
+def test_where_lost_scripts_cannot_be_stored_the_opac_gets_its_own_answer(
+    opac: Opac, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(_: Cluster) -> list[str]:
+        raise EngineRefused(400, "illegal_argument_exception", "[stored] scripts are not enabled", "PUT /_scripts/x")
+
+    body = {"query": {"match": {"title": "cat sea"}}}
+    cluster.request("DELETE", f"/_scripts/{SCORE}")
+    monkeypatch.setattr("integration.gateway.attachments.ensure_scripts", refusing)
+    try:
+        exchange = opac.send(body)
+    finally:
+        ensure_scripts(cluster)
+    assert marked(exchange, b"x-crosshatch-degraded") == b"the cluster did not rank by codes"
+    assert json.loads(exchange.answer)["hits"] == opac.direct(body)["hits"]
+
+
 def test_where_the_cluster_takes_no_scripts_the_opac_gets_its_own_answer(opac: Opac, cluster: Cluster) -> None:
     body = {"query": {"match": {"title": "cat"}}, "size": 5}
     off = {"persistent": {"search.allow_expensive_queries": False}}
