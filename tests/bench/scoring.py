@@ -2,7 +2,7 @@
 
 Recall, on real codes of the shipped bundles: Tux Paint, which they never saw and by which nothing was chosen. Each
 query asks with its floats against the others' floats, with its bits, and with its weighted bits, of the exact plan and
-of what the bands of `plans add` reach within one bit. The interval is of the gain, over the same queries.
+of what the bands of `plans add` reach. The interval is of the gain, over the same queries.
 
 Latency, in an engine started for it: every plan both ways, query by query in turns, on a synthetic collection.
 """
