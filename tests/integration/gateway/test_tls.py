@@ -11,8 +11,12 @@ from typing import Any
 
 import pytest
 import trustme
+from click.testing import CliRunner
 
+from integration.cli import cli
+from integration.engine.redis_server import free_port
 from integration.gateway.certificates import is_reserved, subject
+from mappings.errors import SettingsError
 from tests.integration.gateway.node import OK, Node, answers, node
 from tests.integration.gateway.process import Running, gateway_before
 
@@ -129,13 +133,24 @@ def test_a_clients_certificate_is_verified_and_its_subject_told(files: Files, tm
         ({"upstream_ca": "nowhere.pem"}, "CROSSHATCH_UPSTREAM_CA, _CERTIFICATE or _KEY cannot be used"),
         ({"gateway_nodes": "cluster:9200"}, "expected http(s)://host[:port], without a path"),
         ({"gateway_nodes": "http://a:b@c/d?e"}, "expected http(s)://host[:port], without a path"),
-        ({"gateway_host": "203.0.113.1"}, "the gateway cannot listen at 203.0.113.1"),
     ],
 )
-def test_what_cannot_be_used_is_said_at_the_start(tmp_path: Path, settings: dict[str, str], said: str) -> None:
-    with pytest.raises(RuntimeError) as raised, gateway_before(GONE, log=tmp_path, **settings):
+def test_what_cannot_be_used_is_said_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: dict[str, str], said: str
+) -> None:
+    told = {"opensearch_url": GONE, "redis_url": "redis://127.0.0.1:1/0", "data": str(tmp_path), **settings}
+    for name, value in told.items():
+        monkeypatch.setenv(f"CROSSHATCH_{name.upper()}", value)
+    monkeypatch.setattr("integration.logs.configure", lambda *_: None)  # these are the test run's own
+    ended = CliRunner().invoke(cli, ["serve", "--port", str(free_port())])
+    assert isinstance(ended.exception, SettingsError)
+    assert said in str(ended.exception)
+
+
+def test_a_process_that_cannot_listen_ends_with_one_line(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError) as raised, gateway_before(GONE, log=tmp_path, gateway_host="203.0.113.1"):
         pass
-    assert said in str(raised.value)
+    assert "the gateway cannot listen at 203.0.113.1" in str(raised.value)
     assert "Traceback" not in str(raised.value)
 
 
