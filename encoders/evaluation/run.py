@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from encoders import catalogue
-from encoders.bundle import MODEL, Model
+from encoders.bundle import MODEL, Bundle
 from encoders.data.api import DataSet
 from encoders.data.extraction import Extracted, extracted
 from encoders.evaluation import Stored, Ties, plots, results, sheet
@@ -36,7 +36,7 @@ class Ready:
     name: str
     method: str
     digest: str
-    model: Model | None  # with its backbones; None: a method on features that come with the set
+    bundle: Bundle | None  # with its backbones; None: a method on features that come with the set
     training_codes: Codes | None
 
 
@@ -73,14 +73,14 @@ def _ready(reference: str, data: Path, *, learned: bool) -> Ready:
     found = catalogue.bundle(reference, data=data)
     model, coder = found.model, HeadCoder(bundle_head(found), found.model.bits)
     codes = found.training_codes() if learned else None
-    return Ready(coder, model.name, model.method, model.digest, model, codes)
+    return Ready(coder, model.name, model.method, model.digest, found, codes)
 
 
 def _measure(reference: str, ready: Ready, dataset: DataSet, device: str, ties: Ties) -> Encoded:
     pairs = dataset.pairs
-    if ready.model is None:
+    if ready.bundle is None:
         pairs.features()  # raises where there are none
-    features = Extracted(pairs) if ready.model is None else extracted(pairs, ready.model, device)
+    features = Extracted(pairs) if ready.bundle is None else extracted(pairs, ready.bundle, device)
     codes = coded(ready.coder, features.pairs)
     directions = measured(dataset, codes, ties=ties, learned=ready.training_codes)
     if not directions:

@@ -25,7 +25,7 @@ FIGURES = ("map", "hit@10")  # of all that `evaluate` measures
 Document = dict[str, object]
 
 
-def write_bundle(out: Path, method: Method, material: Material, backbones: Model, *, licence: str) -> Bundle:
+def write_bundle(out: Path, method: Method, material: Material, backbones: Bundle, *, licence: str) -> Bundle:
     """Write the bundle `out`: calibrated on the pairs held out, measured on the queries.
 
     The codes that training gave its pairs are kept only where it had all of them: `evaluate` counts on that.
@@ -40,16 +40,23 @@ def write_bundle(out: Path, method: Method, material: Material, backbones: Model
         name=out.name,
         bits=method.bits,
         parts=list(PARTS),
-        text=backbones.text,
-        image=backbones.image,
+        text=backbones.model.text,
+        image=backbones.model.image,
         head={"parameters": method.parameters, "preparation": material.preparation},
         calibration=calibration(head, pairs.take(material.checking)) if len(material.checking) else {},
         permutation=None,
         trained_on=[_told(pairs.take(material.learning), licence)],
         licence=licence,
         results=results(HeadCoder(head, method.bits), material.dataset),
+        multilingual=backbones.model.multilingual,
     )
-    return bundle.write(out, model, tensors, training_codes=method.training_codes if material.whole else None)
+    return bundle.write(
+        out,
+        model,
+        tensors,
+        languages=backbones.languages(),
+        training_codes=method.training_codes if material.whole else None,
+    )
 
 
 def write_method(out: Path, method: Method) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from encoders.bundle import Model
+from encoders.bundle import Bundle
 from encoders.data.api import DataSet, Rows
 from encoders.data.extraction import extracted
 from encoders.method_head import preparation, prepared
@@ -23,7 +23,7 @@ class Material:
     checking: Rows  # empty where the pairs are too few to spare some, or none are needed
     wordless: int  # training pairs without a word, which take no part
     preparation: str  # of the picture features
-    backbones: Model | None  # None: the set came as features
+    backbones: Bundle | None  # whose towers saw the set; None: it came as features
 
     @property
     def whole(self) -> bool:
@@ -51,13 +51,14 @@ def raw(dataset: DataSet) -> bool:
 
 
 def gathered(
-    dataset: DataSet, backbones: Model | None, *, share: float, seed: int, device: str, tell: Callable[[str], None]
+    dataset: DataSet, backbones: Bundle | None, *, share: float, seed: int, device: str, tell: Callable[[str], None]
 ) -> Material:
     """Features of a checked data set, `share` of the training pairs held out. Raises DataError, BundleError."""
     kind, pairs, rows = "none", dataset.pairs, dataset.split.train
     if backbones is not None:
-        tell(f"features of {len(pairs)} pictures and texts by {backbones.image.package} and {backbones.text.package}")
-        kind = preparation(backbones)
+        model = backbones.model
+        tell(f"features of {len(pairs)} pictures and texts by {model.image.package} and {model.text.package}")
+        kind = preparation(model)
         pairs = extracted(pairs, backbones, device).pairs
         pairs = replace(pairs, images=None if pairs.images is None else prepared(pairs.images, kind))
         _, texts = pairs.features()

@@ -66,7 +66,7 @@ def train(
     if order.out.exists():
         raise RequestError(f"{order.out} is there already; name another folder for --out, or remove it")
     check(dataset, method)
-    backbones = catalogue.bundle(order.backbones, data=data).model if raw(dataset) else None
+    backbones = catalogue.bundle(order.backbones, data=data) if raw(dataset) else None
     spared = isinstance(method, Trained) or backbones is not None  # a closed form on features has no use for them
     share = order.validation if spared else 0.0
     material = gathered(dataset, backbones, share=share, seed=method.seed, device=device, tell=tell)

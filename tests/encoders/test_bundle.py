@@ -75,6 +75,35 @@ def test_a_changed_setting_is_found(folder: Path) -> None:
         bundle.read(folder)
 
 
+def test_a_second_text_backbone_is_kept_apart_from_the_head(tmp_path: Path) -> None:
+    second = TextModel("other-weights", "2", "ef", pooling="mean", prefix="query: ", max_tokens=64)
+    head, languages = {"projection": np.ones((4, BITS))}, {"gate": np.array([1, 2, 3], dtype=np.float16)}
+    one = bundle.write(tmp_path / "one", small_model(), head)
+    both = bundle.write(tmp_path / "both", small_model(multilingual=second), head, languages=languages)
+    assert "multilingual" not in json.loads((one.folder / "model.json").read_text())
+    assert one.languages() == {}
+    assert both.model.multilingual == second
+    assert list(both.tensors()) == ["projection"]
+    assert both.languages()["gate"].tolist() == [1, 2, 3]
+    assert len({one.model.digest, both.model.digest}) == 2
+    assert (one.folder / "head.safetensors").read_bytes() == (both.folder / "head.safetensors").read_bytes()
+    with pytest.raises(BundleError, match="belong together, one of them is missing"):
+        bundle.write(tmp_path / "half", small_model(multilingual=second), head)
+    with pytest.raises(BundleError, match="belong together, one of them is missing"):
+        bundle.write(tmp_path / "half", small_model(), head, languages=languages)
+
+
+def test_a_changed_second_backbone_is_found(tmp_path: Path) -> None:
+    second = TextModel("other-weights", "2", "ef", pooling="mean", prefix="", max_tokens=64)
+    made = bundle.write(
+        tmp_path / "made", small_model(multilingual=second), {}, languages={"gate": np.zeros(3, dtype=np.float16)}
+    )
+    with (made.folder / "languages.safetensors").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(BundleError, match="was changed after it was made"):
+        bundle.read(made.folder)
+
+
 @pytest.mark.parametrize("name", ["head.safetensors", "extra.txt"])
 def test_a_changed_or_added_file_is_found(folder: Path, name: str) -> None:
     with (folder / name).open("ab") as file:

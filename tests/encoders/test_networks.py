@@ -22,7 +22,7 @@ def test_bert_is_that_of_transformers() -> None:
     mask = ids != 0
     with torch.inference_mode():
         expected = theirs(input_ids=ids, attention_mask=mask.long()).last_hidden_state
-        found = Bert(folder)(ids, mask)
+        found = Bert.read(folder)(ids, mask)
     torch.testing.assert_close(found[mask], expected[mask], atol=1e-5, rtol=1e-4)
 
 
