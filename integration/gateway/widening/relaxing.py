@@ -69,5 +69,7 @@ def _of_string(body: Body, fields: Fields) -> str:
 
 def _without(said: str, words: Sequence[Atom]) -> str:
     for one in reversed(words):
-        said = f"{said[: one.start]}{EVERYTHING}{said[one.end :]}"
+        before, behind = said[: one.start], said[one.end :]
+        blank = " " if behind[:1] not in ("", " ", ")") else ""  # `A"b"` are two words, `*:**:*` is nothing
+        said = f"{before}{EVERYTHING}{blank}{behind}"
     return said

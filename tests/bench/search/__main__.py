@@ -56,7 +56,7 @@ def main() -> None:
     sizes = asked.sizes or [*(size for size in DECADES if size < asked.size), asked.size]
     effort = Effort(asked.rounds, asked.seconds)
     if asked.quick:
-        sizes, effort = [QUICK], Effort(rounds=20, seconds=0.3)
+        sizes, effort = [QUICK], Effort(rounds=20, seconds=0.3, warm=3)
     out = asked.out or (None if asked.quick or asked.only else OUT)
     began, host, found = time.monotonic(), machine(), dict[str, Any]()
     with ExitStack() as stack:

@@ -32,6 +32,7 @@ SETTINGS = {
     "refresh_interval": -1,
     "store.stats_refresh_interval": "0s",  # by default sizes are up to 10 s old: those of segments before the merge
 }
+CACHED = "index.queries.cache.enabled"
 Members = Callable[[Packed], Sequence[Mapping[str, Any]]]  # what codes [n, 16] add to n documents
 console = Console(stderr=True)
 
@@ -89,6 +90,7 @@ def filled(cluster: Cluster, layout: Layout, collection: Collection) -> Built:
         built = _fill(cluster, layout, collection)
         meta = {"bench": {"recipe": recipe, "built": asdict(built)}}
         cluster.request("PUT", f"/{index}/_mapping", body={"_meta": meta})
+    _without_cache(cluster, index)
     if layout == TITLES:
         return built
     bare = filled(cluster, TITLES, collection)
@@ -116,6 +118,17 @@ def _fill(cluster: Cluster, layout: Layout, collection: Collection) -> Built:
         raise SystemExit(f"{index} holds {stored['docs']['count']} records; {collection.size} were written")
     size = stored["store"]["size_in_bytes"]
     return Built(round(seconds, 1), size, 0)
+
+
+def _without_cache(cluster: Cluster, index: str) -> None:
+    """Switch off the cache of filters: ways ask the same queries, and each would find what another had computed."""
+    held = cluster.request("GET", f"/{index}/_settings/{CACHED}", params={"flat_settings": "true"})
+    if held and held[index]["settings"].get(CACHED) == "false":
+        return
+    cluster.request("POST", f"/{index}/_close")
+    cluster.request("PUT", f"/{index}/_settings", body={CACHED: False})
+    cluster.request("POST", f"/{index}/_open")
+    cluster.request("GET", f"/_cluster/health/{index}", params={"wait_for_status": "yellow"})
 
 
 def _batches(layout: Layout, collection: Collection) -> Iterator[bytes]:

@@ -4,9 +4,10 @@ import multiprocessing
 import random
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -16,7 +17,7 @@ from rich.progress import track
 from tests.bench.search.collection import Query
 from tests.bench.search.ways import OUTSIDE, Way
 
-WARM = 20  # rounds that are not counted
+WARM, WARM_SECONDS = 150, 2.0  # searches of each way that are not counted, or as many as fit into the seconds
 console = Console(stderr=True)
 
 
@@ -31,22 +32,29 @@ class Answers:
 def interleaved(ways: Sequence[Way], queries: Sequence[Query], size: int, *, warm: int = WARM) -> dict[str, Answers]:
     """Ask every query of each way, the ways in another order each round; whatever else the machine does hits them all.
 
-    The first `warm` queries are asked once before, so that caches and compilers are warm.
+    Each way is asked `warm` times before, or for WARM_SECONDS, so that caches and compilers are warm.
     """
     rng = random.Random(size)
     answers = {way.name: Answers() for way in ways}
     order = list(ways)
-    rounds = [*((query, False) for query in queries[:warm]), *((query, True) for query in queries)]
-    for query, counts in track(rounds, f"best {size}", console=console):
+    for way in track(ways, "warm", console=console):
+        _warmed(way, islice(cycle(queries), warm), size)
+    for query in track(queries, f"best {size}", console=console):
         rng.shuffle(order)
         for way in order:
             began = time.perf_counter()
             found = way.ask(query, size)
-            took = (time.perf_counter() - began) * 1000
-            if counts:
-                answers[way.name].ms.append(took)
-                answers[way.name].found.append(found)
+            answers[way.name].ms.append((time.perf_counter() - began) * 1000)
+            answers[way.name].found.append(found)
     return answers
+
+
+def _warmed(way: Way, queries: Iterable[Query], size: int) -> None:
+    began = time.perf_counter()
+    for query in queries:
+        way.ask(query, size)
+        if time.perf_counter() - began > WARM_SECONDS:
+            return
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from integration.search.scripts import ensure_scripts
 from tests.bench.search import bm25, engine, fusions, outside, plugin, truth
 from tests.bench.search.collection import Collection, Query, prepared
 from tests.bench.search.layouts import TITLES
-from tests.bench.search.measuring import Clients, interleaved
+from tests.bench.search.measuring import WARM, Clients, interleaved
 from tests.bench.search.summary import Row, row
 from tests.bench.search.truth import Truth
 from tests.bench.search.ways import CODES, RANKS, Built, Way, fused
@@ -23,11 +23,15 @@ console = Console(stderr=True)
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is measured: `rounds` queries (a third of them for the best 100), `seconds` of each throughput."""
+    """How much is measured: `rounds` queries (a third of them for the best 100), `seconds` of each throughput.
+
+    Each way is asked `warm` times before it counts.
+    """
 
     rounds: int = 300
     seconds: float = 4.0
     clients: tuple[int, ...] = (1, 8)
+    warm: int = WARM
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ def measure(
         console.print(f"{size:,}: {way.name}", style="dim")
         built[way.name] = way.build(collection)
     truths = truths_of(engines.plain, collection, queries, {way.answers for way in ways})
-    asked = {n: interleaved(ways, queries[: effort.rounds // part], n) for n, part in ((BEST, 1), (MORE, 3))}
+    parts = ((BEST, 1), (MORE, 3))
+    asked = {n: interleaved(ways, queries[: effort.rounds // part], n, warm=effort.warm) for n, part in parts}
     rows = {}
     for way in ways:
         loads = {n: clients.load(way, queries, clients=n, seconds=effort.seconds) for n in effort.clients}

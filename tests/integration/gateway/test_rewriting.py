@@ -56,7 +56,7 @@ def test_the_candidates_are_asked_inside_every_restriction_and_without_what_the_
     asked = candidates(tree, prepared(place))
     scored = asked["query"]["script_score"]
     assert scored["query"] == {"bool": {"filter": [OPEN], "must_not": [SECRET, WORD, {"ids": {"values": ["9"]}}]}}
-    assert (asked["size"], asked["_source"], scored["min_score"]) == (7, False, 1e-20)
+    assert (asked["size"], asked["_source"], asked["min_score"]) == (7, False, 1e-20)
     assert scored["script"]["params"]["weight"] == 1.0
     assert [pair["part"] for pair in scored["script"]["params"]["pairs"]] == ["text", "image"]
 

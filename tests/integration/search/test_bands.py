@@ -78,13 +78,37 @@ def test_words_make_two_lists_on_the_first_pages() -> None:
     assert bands_plan(SearchRequest(text="red cats", weight=0.0), TARGET, [TEXT]).lists is None
 
 
+def test_the_most_similar_of_the_bands_are_scored_by_both_sides() -> None:
+    lists = bands_plan(SearchRequest(text="red cats", min_similarity=0.25), TARGET, [TEXT], [ENGLISH]).lists
+    assert lists is not None
+    asked = lists.codes["query"]["script_score"]
+    assert (asked["script"]["params"]["weight"], asked["script"]["params"]["min_similarity"]) == (1.0, 0.25)
+    assert asked["query"]["bool"]["filter"][0] == ENGLISH
+    assert "red cats" not in str(asked), "BM25 of all that shares bands would take too long"
+    assert lists.codes["min_score"] == 1e-20
+    assert [body["rescore"]["window_size"] for body in lists.bodies] == [100, 300]
+    rescored = [body["rescore"]["query"]["rescore_query"]["script_score"] for body in lists.bodies]
+    assert rescored[0]["script"] == rescored[1]["script"]
+    assert all("red cats" in str(one["query"]) for one in rescored)
+
+
+def test_hits_are_counted_together_only_where_a_request_wants_it() -> None:
+    for count in (True, False):
+        lists = bands_plan(SearchRequest(text="red cats", count=count), TARGET, [TEXT]).lists
+        assert lists is not None
+        assert ("aggs" in lists.codes) == count
+
+
 def hit(record: str, score: float, *, words: bool) -> dict[str, Any]:
-    return {"_id": record, "_score": score, "matched_queries": {"bm25": 1.0} if words else {}}
+    """One whose score is its similarity's share, and more where the words match."""
+    similarity = score if words else 2 * score
+    fields = {"crosshatch": [{"similarity": similarity}]}
+    return {"_id": record, "_score": score, "fields": fields}
 
 
-def answer(*hits: dict[str, Any], total: int, both: int = 0) -> dict[str, Any]:
+def answer(*hits: dict[str, Any], total: int, both: int | None = 0) -> dict[str, Any]:
     found = {"total": {"value": total, "relation": "eq"}, "hits": list(hits)}
-    return {"hits": found, "aggregations": {"both": {"doc_count": both}}}
+    return {"hits": found, **({} if both is None else {"aggregations": {"both": {"doc_count": both}}})}
 
 
 @pytest.mark.parametrize(("size", "rescored"), [(1, 100), (10, 100), (20, 200), (50, 500)])
@@ -99,16 +123,23 @@ def test_all_pages_of_a_size_rescore_as_many(size: int, rescored: int) -> None:
 def test_lists_are_merged_by_score_then_id() -> None:
     words = answer(hit("b", 0.9, words=True), hit("d", 0.5, words=True), total=40)
     codes = answer(hit("b", 0.9, words=True), hit("c", 0.7, words=False), hit("a", 0.5, words=False), total=5, both=2)
-    page = merged(Lists({}, {}, start=1, size=2, k=100), (words, codes))["hits"]
+    page = merged(Lists({}, {}, start=1, size=2, k=100, weight=0.5), (words, codes))["hits"]
     assert [one["_id"] for one in page["hits"]] == ["c", "a"]
     assert page["total"]["value"] == 40 + 3
 
 
 def test_no_more_than_k_are_found_by_the_code_alone() -> None:
     codes = answer(*(hit(record, 0.5, words=False) for record in "abc"), hit("d", 0.4, words=True), total=9, both=1)
-    page = merged(Lists({}, {}, start=0, size=10, k=2), (answer(total=1), codes))["hits"]
+    page = merged(Lists({}, {}, start=0, size=10, k=2, weight=0.5), (answer(total=1), codes))["hits"]
     assert [one["_id"] for one in page["hits"]] == ["a", "b", "d"]
-    assert page["total"]["value"] == 1 + 2
+    assert page["total"] == {"value": 1 + 2, "relation": "eq"}
+
+
+def test_a_total_that_is_not_counted_is_the_least() -> None:
+    codes = answer(hit("a", 0.5, words=False), hit("b", 0.4, words=True), total=900, both=None)
+    page = merged(Lists({}, {}, start=0, size=10, k=100, weight=0.5), (answer(total=7, both=None), codes))["hits"]
+    assert page["total"] == {"value": 7 + 1, "relation": "gte"}
+    assert ["matched_queries" in one for one in page["hits"]] == [False, True]
 
 
 def test_what_shares_no_band_is_no_more_similar_than_this() -> None:

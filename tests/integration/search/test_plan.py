@@ -60,9 +60,9 @@ def test_words_have_two_sides() -> None:
             "script_score": {
                 "query": {"bool": {"filter": [ENGLISH], "must_not": [WORDS]}},
                 "script": score(1.0, pairs, min_similarity=0.0),
-                "min_score": 1e-20,
             }
         },
+        "min_score": 1e-20,
         "size": 100,
         "_source": False,
         "track_total_hits": False,
@@ -107,9 +107,9 @@ def test_without_words_one_request_is_enough() -> None:
             "script_score": {
                 "query": {"bool": {"filter": [{"match_all": {}}]}},
                 "script": score(0.25, [IMAGE_IMAGE], min_similarity=0.0),
-                "min_score": 1e-20,
             }
         },
+        "min_score": 1e-20,
         "from": 0,
         "size": 10,
         **shown([IMAGE_IMAGE]),

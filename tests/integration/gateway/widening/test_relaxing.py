@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from integration.gateway.widening.relaxing import relaxed, unnamed
@@ -82,6 +82,8 @@ def test_where_one_of_the_words_may_be_a_limit_nothing_is_added(query: Any) -> N
 
 
 @given(st.text(alphabet=' ab:*?"()[]{}+-!&|~^\\/ANDORT猫', max_size=30))
+@example('A":"')
+@example('a"b"(a)')
 def test_no_string_loses_anything_but_words(text: str) -> None:
     """Of the atoms that were there, those left are the same, in their order."""
     try:
