@@ -1,6 +1,6 @@
 """Two pictures of the figures: recall against latency at the largest size, and latency against size."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,13 @@ def recall(figures: Figures) -> Figure:
     size = max(figures["sizes"], key=int)
     figure, axes = _empty(f"{int(size):,} records: recall@10 of the nearest codes", "recall@10", "p50, ms")
     axes.set_yscale("log")
+    points = []
     for name, row in figures["sizes"][size]["ways"].items():
         if row["answers"] == CODES:
             axes.plot(row["recall_10"], row["p50_ms"], "o", color=COLOURS[row["where"]])
-            axes.annotate(
-                name, (row["recall_10"], row["p50_ms"]), textcoords="offset points", xytext=(-5, 3), ha="right"
-            )
+            points.append((row["recall_10"], row["p50_ms"], name))
     axes.set_xlim(left=min(0.3, axes.get_xlim()[0]))
+    _named(axes, points)
     _legend(axes)
     return figure
 
@@ -48,12 +48,14 @@ def growth(figures: Figures) -> Figure:
     figure, axes = _empty("growth: the best 10 by p50", "records", "p50, ms")
     axes.set_xscale("log")
     axes.set_yscale("log")
+    points = []
     for name, row in figures["sizes"][sizes[-1]]["ways"].items():
         held = [size for size in sizes if name in figures["sizes"][size]["ways"]]
         times = [figures["sizes"][size]["ways"][name]["p50_ms"] for size in held]
         style = {WORDS: ":", CODES: "-"}.get(row["answers"], "--")
         axes.plot([int(size) for size in held], times, style, marker=".", color=COLOURS[row["where"]])
-        axes.annotate(name, (int(held[-1]), times[-1]), textcoords="offset points", xytext=(5, -2))
+        points.append((int(held[-1]), times[-1], name))
+    _named(axes, points)
     _legend(axes)
     return figure
 
@@ -66,6 +68,17 @@ def _empty(title: str, across: str, up: str) -> tuple[Figure, Axes]:
     axes.set_ylabel(up)
     axes.grid(visible=True, which="both", alpha=0.2)
     return figure, axes
+
+
+def _named(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
+    """Names in a column beside the axes, from the lowest point to the highest, no two of them on one another."""
+    axes.autoscale_view()  # else the transforms are those of empty axes
+    below = -1.0
+    for across, up, name in sorted(points, key=lambda point: point[1]):
+        height = float(axes.transAxes.inverted().transform(axes.transData.transform((across, up)))[1])
+        below = max(height, below + 0.028)
+        line = {"arrowstyle": "-", "color": "gray", "alpha": 0.4, "linewidth": 0.5}
+        axes.annotate(name, (across, up), (1.03, below), textcoords="axes fraction", va="center", arrowprops=line)
 
 
 def _legend(axes: Axes) -> None:
