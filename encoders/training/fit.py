@@ -51,8 +51,8 @@ def align(pairs: Pairs, classes: Floats, recipe: Recipe) -> RidgeConseHead:
         projection=np.zeros((width, 0), dtype=np.float32),
         text_threshold=np.zeros(0, dtype=np.float32),
         image_threshold=np.zeros(0, dtype=np.float32),
-        ridge=_half(ridge(pooled, pairs.caption.astype(np.float64), penalty=recipe.penalty, weights=weights)),
-        classes=_half(recipe.conse * (classes - classes.mean(axis=0))),
+        ridge=half(ridge(pooled, pairs.caption.astype(np.float64), penalty=recipe.penalty, weights=weights)),
+        classes=half(recipe.conse * (classes - classes.mean(axis=0))),
         temperature=np.array([recipe.temperature], dtype=np.float32),
     )
     return _with(draft, image_mean=_mean(draft.align(pairs.picture), weights))
@@ -62,7 +62,7 @@ def hashed(aligned: RidgeConseHead, pairs: Pairs, *, bits: int, recipe: Recipe) 
     """The aligned head with a projection to `bits` bits, and the thresholds where each bit parts the pairs evenly."""
     text, image = aligned.text(pairs.caption), aligned.image(pairs.picture)
     rng = np.random.default_rng(recipe.seed)
-    turned = _with(aligned, projection=_half(_projection(text, image, pairs.weights(), bits, recipe, rng)))
+    turned = _with(aligned, projection=half(_projection(text, image, pairs.weights(), bits, recipe, rng)))
     dense = _with(turned, text_threshold=np.zeros(bits), image_threshold=np.zeros(bits))
     return _with(
         dense,
@@ -99,6 +99,6 @@ def _mean(rows: Floats, weights: NDArray[np.float64]) -> Floats:
     return np.average(rows, axis=0, weights=weights).astype(np.float32)
 
 
-def _half(rows: NDArray[np.floating]) -> Floats:
+def half(rows: NDArray[np.floating]) -> Floats:
     """What float16 keeps of it: the head is fitted with the values that are shipped."""
     return rows.astype(np.float16).astype(np.float32)

@@ -37,6 +37,19 @@ def read(name: str, data: Path) -> list[Sample]:
     return [sample for sample in _READERS[name](folder) if sample.picture.is_file() and sample.caption]
 
 
+def translations(name: str, data: Path) -> dict[str, dict[str, str]]:
+    """What people wrote of a source's pictures, by language and sample key; openmoji and tuxpaint_stamps have them."""
+    found: dict[str, dict[str, str]] = {}
+    for row in _manifest(data / name / "manifest.json"):
+        texts = row["text"]
+        if not isinstance(texts, dict):
+            continue
+        for language, text in texts.items():
+            if text:
+                found.setdefault(str(language), {})[str(row["id"])] = str(text)
+    return found
+
+
 def _manifest(path: Path) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = json.loads(path.read_text(encoding="utf-8"))
     return rows

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoders import bundle, catalogue
+from encoders import bundle, catalogue, e5_file
 from encoders.api import Item
 from encoders.heads import RidgeConseHead, head
 from encoders.loading import HashEncoder, load
@@ -127,13 +127,14 @@ def test_other_lengths(encoder: HashEncoder, drawings: list[bytes], bits: int) -
 def test_saved_again_it_gives_the_same_bits(encoder: HashEncoder, drawings: list[bytes], tmp_path: Path) -> None:
     shipped = catalogue.bundle("default-128", data=tmp_path)
     halves = {
-        name: array.astype(np.float16) if name in ("ridge", "classes", "projection") else array
-        for name, array in shipped.tensors().items()
+        name: array.astype(np.float16) if name in ("ridge", "classes", "projection", "bridge") else array
+        for name, array in {**shipped.tensors(), **shipped.languages()}.items()
     }
-    bundle.write(tmp_path / "copy", shipped.model, halves)
+    languages = {name: halves.pop(name) for name in shipped.languages()}
+    bundle.write(tmp_path / "copy", shipped.model, halves, languages=languages)
     copy = load(str(tmp_path / "copy"), device="cpu", data=tmp_path, max_pixels=1_000_000)
     assert copy.card.digest == encoder.card.digest
-    items = [Item(CAT, (drawings[0],))]
+    items = [Item(CAT, (drawings[0],)), Item("寝ている猫")]
     assert copy.encode(items) == encoder.encode(items)
 
 
@@ -142,7 +143,7 @@ def test_the_order_of_bits_is_the_permutation(encoder: HashEncoder, tmp_path: Pa
 
     shipped = catalogue.bundle("default-128", data=tmp_path)
     turned = msgspec.structs.replace(shipped.model, permutation=list(range(128))[::-1])
-    bundle.write(tmp_path / "turned", turned, shipped.tensors())
+    bundle.write(tmp_path / "turned", turned, shipped.tensors(), languages=shipped.languages())
     other = load(str(tmp_path / "turned"), device="cpu", data=tmp_path, max_pixels=1_000_000)
     (here,), (there,) = encoder.encode_floats([Item(CAT)]), other.encode_floats([Item(CAT)])
     assert here.text is not None
@@ -150,14 +151,57 @@ def test_the_order_of_bits_is_the_permutation(encoder: HashEncoder, tmp_path: Pa
     np.testing.assert_allclose(there.text, here.text[::-1], atol=1e-6)
 
 
-def test_other_weights_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("member", ["text", "image", "multilingual"])
+def test_other_weights_are_refused(tmp_path: Path, member: str) -> None:
+    """The second text backbone's too, before any text asks for it."""
     import msgspec
 
     shipped = catalogue.bundle("default-128", data=tmp_path)
-    text = msgspec.structs.replace(shipped.model.text, sha256="0" * 64)
-    bundle.write(tmp_path / "other", msgspec.structs.replace(shipped.model, text=text), shipped.tensors())
+    other = msgspec.structs.replace(getattr(shipped.model, member), sha256="0" * 64)
+    changed = msgspec.structs.replace(shipped.model, **{member: other})
+    bundle.write(tmp_path / "other", changed, shipped.tensors(), languages=shipped.languages())
     with pytest.raises(BundleError, match="are not those the bundle was made with"):
         load(str(tmp_path / "other"), device="cpu", data=tmp_path, max_pixels=1)
+
+
+def test_one_meaning_is_near_in_many_languages(encoder: HashEncoder) -> None:
+    cats = ["a cat", "un chat", "eine Katze", "кошка", "猫", "고양이", "γάτα"]
+    tractors = ["a red tractor", "un tracteur rouge", "ein roter Traktor", "красный трактор", "赤いトラクター"]
+    codes = [one.text for one in encoder.encode([Item(text) for text in cats + tractors])]
+    for cat in codes[1 : len(cats)]:
+        assert bits_apart(codes[0], cat) < min(bits_apart(code, cat) for code in codes[len(cats) :])
+
+
+def test_a_code_in_another_language_does_not_depend_on_its_batch(encoder: HashEncoder) -> None:
+    texts = [
+        "Un chat dort",
+        CAT,
+        "赤いトラクター",
+        "История книгопечатания в Нидерландах. " * 9,
+        "dog",
+        "γάτα",
+        "\ud800猫",
+    ]
+    together = encoder.encode([Item(text) for text in texts * 5])
+    for text, number in zip(texts, range(len(texts)), strict=True):
+        assert bits_apart(encoder.encode([Item(text)])[0].text, together[number].text) <= 1
+        assert bits_apart(together[number + 28].text, together[number].text) <= 1
+
+
+def test_english_is_read_without_the_second_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    original = e5_file.read
+
+    def noted(path: Path) -> e5_file.E5File:
+        read.append(path)
+        return original(path)
+
+    monkeypatch.setattr(e5_file, "read", noted)
+    fresh = load("default-64", device="cpu", data=tmp_path, max_pixels=1)
+    fresh.encode([Item(CAT), Item("A History of Printing"), Item()])
+    assert read == []
+    fresh.encode([Item("История книгопечатания"), Item("印刷の歴史")])
+    assert len(read) == 1
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:99", "cuda:x", ""])

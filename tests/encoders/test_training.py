@@ -11,7 +11,7 @@ from encoders.heads import RidgeConseHead, unit
 from encoders.training import reporting
 from encoders.training.calibration import farther, tables
 from encoders.training.duplicates import difference_hash, groups
-from encoders.training.evaluation import ASYMMETRIC, Figure, Task, apart_weighted, hits, measure
+from encoders.training.evaluation import ASYMMETRIC, Task, apart_weighted, hits, measure
 from encoders.training.features import Collection
 from encoders.training.fit import Pairs, Recipe, hashed
 from encoders.training.itq import itq, principal, random_rotation
@@ -104,7 +104,7 @@ def test_the_report_tells_what_codes_keep_and_where_the_baseline_is_ahead(tmp_pa
         measure(task, floats / 4, method="baseline", form="float"),
         *(measure(task, floats * 0.75, method="baseline", form=form, floats=floats) for form in forms[:3]),
     ]
-    reporting.write(tmp_path / "report.md", figures, list[Figure](), [])
+    reporting.write(tmp_path / "report.md", reporting.Report(figures, [], [], [], [], []))
     lines = (tmp_path / "report.md").read_text(encoding="utf-8").splitlines()
     assert f"| tuxpaint_stamps | text→image | {' | '.join(['50% (50%–50%)'] * 6)} |" in lines
     assert "| tuxpaint_stamps | text→image | 128 | 0.500 | 0.750 |" in lines
