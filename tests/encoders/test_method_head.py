@@ -25,6 +25,7 @@ def written(folder: Path, *, learnt: dict[str, np.ndarray] | None = None, **chan
         method="cca-itq",
         bits=16,
         calibration={},
+        multilingual=msgspec.UNSET,
         **{"head": {"parameters": method.parameters, "preparation": "none"}, **changes},
     )
     return bundle.write(folder / "own", model, method.learnt if learnt is None else learnt)

@@ -179,7 +179,10 @@ def test_encoders_and_sets_must_fit(folder: Path, features: Path, tmp_path: Path
 def test_bundles_keep_training_codes(tmp_path: Path) -> None:
     shipped = bundle.read(catalogue.SHIPPED / "default-64")
     codes = np.arange(80, dtype=np.uint8).reshape(10, 8)
-    made = bundle.write(tmp_path / "own", shipped.model, shipped.tensors(), training_codes=codes)
+    made = bundle.write(
+        tmp_path / "own", shipped.model, shipped.tensors(), languages=shipped.languages(), training_codes=codes
+    )
+    assert made.languages().keys() == shipped.languages().keys()
     np.testing.assert_array_equal(made.training_codes(), codes)
     assert made.tensors().keys() == shipped.tensors().keys()
     assert made.card.digest != shipped.card.digest

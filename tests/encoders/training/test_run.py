@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image, ImageDraw
 
-from encoders import bundle
+from encoders import bundle, catalogue
 from encoders.api import Item
 from encoders.data import named
 from encoders.data.api import DataSet, Pairs, Split
@@ -119,7 +119,16 @@ def test_log_and_plot_lie_beside(folder: Path, tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
     assert all(float(row["score"]) > 0 for row in rows)
-    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["head.safetensors", "model.json"]
+    files = ["head.safetensors", "languages.safetensors", "model.json"]
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == files
+
+
+def test_other_languages_are_read_as_by_the_backbones_bundle(folder: Path, tmp_path: Path) -> None:
+    trained("cca-itq", named("pairs", folder), tmp_path / "out")
+    made, shipped = bundle.read(tmp_path / "out"), bundle.read(catalogue.SHIPPED / "default-128")
+    assert made.model.multilingual == shipped.model.multilingual
+    for name, array in shipped.languages().items():
+        np.testing.assert_array_equal(made.languages()[name], array)
 
 
 def test_evaluate_finds_what_the_bundle_says_and_the_codes_of_all_training_pairs(folder: Path, tmp_path: Path) -> None:
