@@ -101,15 +101,15 @@ def words(recipe: Recipe) -> list[str]:
 def named(things: Collection, texts: Texts) -> tuple[Collection, dict[str, list[str]]]:
     """The things that have a name in every language, and these names by language."""
     rows = [row for row, one in enumerate(things.samples) if all(one.key in texts[language] for language in LEARNT)]
-    kept = things.take(rows)
-    return kept, {language: [texts[language][one.key] for one in kept.samples] for language in LEARNT}
+    chosen = things.take(rows)
+    return chosen, {language: [texts[language][one.key] for one in chosen.samples] for language in LEARNT}
 
 
 def gathered(readers: Readers, things: Collection, texts: Texts, captions: Floats, recipe: Recipe = RECIPE) -> Named:
     """What is learnt from, read by both towers."""
-    kept, names = named(things, texts)
+    chosen, names = named(things, texts)
     read = {language: readers.read(own) for language, own in names.items()}
-    return Named(readers.read(words(recipe)), captions, read, np.array([sample.label for sample in kept.samples]))
+    return Named(readers.read(words(recipe)), captions, read, np.array([sample.label for sample in chosen.samples]))
 
 
 def fit(given: Named, recipe: Recipe = RECIPE) -> Languages:
