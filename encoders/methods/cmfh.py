@@ -8,9 +8,9 @@ in rows as samples, each side centred. One matrix after the other is set to its 
 V's signs are the pair's code, those of X Px or Y Py the code of one side alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -37,48 +37,69 @@ class Cmfh(Method):
 
     def _learn(self, images: Doubles, texts: Doubles, labels: Flags) -> Learnt:
         (x, of_x), (y, of_y) = spanned(images - images.mean(axis=0)), spanned(texts - texts.mean(axis=0))
-        sides = x, y
-        shares = self.share, 1 - self.share
-        grams = [side.T @ side + self.penalty / self.projecting * np.eye(side.shape[1]) for side in sides]
-        factors = [cho_factor(gram) for gram in grams]  # these stay: only the latent codes move
+        sides = Side.of(x, self.share), Side.of(y, 1 - self.share)
+        ridge = self.penalty / self.projecting
+        factors = [cho_factor(side.gram + ridge * np.eye(len(side.gram))) for side in sides]  # these stay
         latent = np.random.default_rng(self.seed).standard_normal((len(images), self.bits))
+        inner = [latent.T @ side.rows for side in sides]
         for _ in range(self.iterations):
-            loadings = [solved(latent, side, self.penalty / share) for side, share in zip(sides, shares, strict=True)]
-            projections = [cho_solve(factor, side.T @ latent) for factor, side in zip(factors, sides, strict=True)]
-            latent = self._latent(sides, shares, loadings, projections)
-            self.losses.append(self.objective(sides, latent, loadings, projections))
+            loadings = [
+                _ridge(latent, ones, self.penalty / side.share) for ones, side in zip(inner, sides, strict=True)
+            ]
+            projections = [cho_solve(factor, ones.T) for factor, ones in zip(factors, inner, strict=True)]
+            latent = self._latent(sides, loadings, projections)
+            inner = [latent.T @ side.rows for side in sides]
+            self.losses.append(self.objective(sides, latent, inner, loadings, projections))
             if len(self.losses) > 1 and self.losses[-2] - self.losses[-1] < self.tolerance * self.losses[-2]:
                 break
         self.training_codes = pack_signs(latent)
         return linear(images, texts, *(turn(one) for turn, one in zip((of_x, of_y), projections, strict=True)))
 
-    def _latent(
-        self,
-        sides: tuple[Doubles, Doubles],
-        shares: tuple[float, float],
-        loadings: list[Doubles],
-        projections: list[Doubles],
-    ) -> Doubles:
+    def _latent(self, sides: Sequence["Side"], loadings: Sequence[Doubles], projections: Sequence[Doubles]) -> Doubles:
         """V [n, k] for the other matrices: a ridge regression whose system is k x k."""
         system = (2 * self.projecting + self.penalty) * np.eye(self.bits)
-        wanted = np.zeros((len(sides[0]), self.bits))
-        for side, share, loading, projection in zip(sides, shares, loadings, projections, strict=True):
-            system += share * loading @ loading.T
-            wanted += share * side @ loading.T + self.projecting * side @ projection
+        wanted = np.zeros((len(sides[0].rows), self.bits))
+        for side, loading, projection in zip(sides, loadings, projections, strict=True):
+            system += side.share * loading @ loading.T
+            wanted += side.rows @ (side.share * loading.T + self.projecting * projection)
         return np.asarray(np.linalg.solve(system, wanted.T).T)
 
     def objective(
-        self, sides: tuple[Doubles, Doubles], latent: Doubles, loadings: list[Doubles], projections: list[Doubles]
+        self,
+        sides: Sequence["Side"],
+        latent: Doubles,
+        inner: Sequence[Doubles],
+        loadings: Sequence[Doubles],
+        projections: Sequence[Doubles],
     ) -> float:
-        """What is minimised. sides [n, d], [n, e], V [n, k], loadings Uᵀ [k, d], [k, e], projections [d, k], [e, k]."""
-        total = self.penalty * float((latent**2).sum())
-        for side, share, loading, projection in zip(
-            sides, (self.share, 1 - self.share), loadings, projections, strict=True
-        ):
-            total += share * float(((side - latent @ loading) ** 2).sum())
-            total += self.projecting * float(((latent - side @ projection) ** 2).sum())
+        """What is minimised. V [n, k], VᵀX and VᵀY [k, d], [k, e], loadings Uᵀ likewise, projections [d, k], [e, k].
+
+        By ||A - B||² = ||A||² - 2 <A, B> + ||B||², in which all that has n rows was multiplied before.
+        """
+        own, energy = latent.T @ latent, float((latent**2).sum())
+        total = self.penalty * energy
+        for side, ones, loading, projection in zip(sides, inner, loadings, projections, strict=True):
+            rebuilt = side.energy - 2 * float((ones * loading).sum()) + float((loading * (own @ loading)).sum())
+            reached = energy - 2 * float((ones.T * projection).sum())
+            reached += float((projection * (side.gram @ projection)).sum())
+            total += side.share * rebuilt + self.projecting * reached
             total += self.penalty * float((loading**2).sum() + (projection**2).sum())
         return total
+
+
+@dataclass(frozen=True)
+class Side:
+    """A side's centred rows [n, d] with λ or 1 - λ, its squared norm and XᵀX [d, d], which no turn changes."""
+
+    rows: Doubles
+    share: float
+    energy: float
+    gram: Doubles
+
+    @classmethod
+    def of(cls, rows: Doubles, share: float) -> Self:
+        """With what is computed once."""
+        return cls(rows, share, float((rows**2).sum()), rows.T @ rows)
 
 
 def spanned(side: Doubles) -> tuple[Doubles, Callable[[Doubles], Doubles]]:
@@ -95,4 +116,9 @@ def spanned(side: Doubles) -> tuple[Doubles, Callable[[Doubles], Doubles]]:
 
 def solved(x: Doubles, y: Doubles, penalty: float) -> Doubles:
     """min over A of ||y - x A||² + penalty ||A||²: x [n, p], y [n, m] -> [p, m]."""
-    return np.asarray(np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ y))
+    return _ridge(x, x.T @ y, penalty)
+
+
+def _ridge(x: Doubles, inner: Doubles, penalty: float) -> Doubles:
+    """The same for `inner`, which is xᵀ y."""
+    return np.asarray(np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), inner))

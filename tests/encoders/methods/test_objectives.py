@@ -119,7 +119,9 @@ def test_cmfh_objective_by_loops() -> None:
             slow += 5.0 * sum((latent[i, b] - side[i] @ projection[:, b]) ** 2 for b in range(16))
         slow += 0.2 * sum(value**2 for matrix in (loading, projection) for value in matrix.flat)
     slow += 0.2 * sum(value**2 for value in latent.flat)
-    assert method.objective(sides, latent, loadings, projections) == pytest.approx(slow)
+    held = [cmfh.Side.of(side, share) for side, share in zip(sides, (0.3, 0.7), strict=True)]
+    inner = [latent.T @ side for side in sides]
+    assert method.objective(held, latent, inner, loadings, projections) == pytest.approx(slow)
 
 
 def test_cmfh_never_rises_and_codes_the_pairs() -> None:
