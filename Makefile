@@ -29,8 +29,8 @@ $(STAMP):
 demo: setup ## start engine, broker and worker, load a sample catalogue, search it, serve until Ctrl-C
 	@$(BIN)/crosshatch demo
 
-test: setup lint ## lint, format, types, then every test
-	@$(BIN)/python -m pytest
+test: setup lint ## lint, format, types, then every test: those on the engine, and beside them the fast ones
+	@$(BIN)/python -m tests.whole
 
 test-fast: setup ## the tests that need neither engine nor broker
 	@$(BIN)/python -m pytest -m 'not live'
