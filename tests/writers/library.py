@@ -32,6 +32,7 @@ _NAMES = (
     "Ngô, Sĩ Liên",
     "O’Brien, Flann",
 )
+_LANGUAGES = ("eng", "ger", "fre", "jpn", "rus")
 _SUBJECTS = ("Whaling", "Gardens", "Lighthouses", "Bücher", "Bridges", "書道", "Painting", "Mathematics", "Cookery")
 
 
@@ -83,9 +84,10 @@ def _real() -> Iterator[bytes]:
 
 
 def _made(rng: random.Random, number: int) -> bytes:
-    """A record with a title, a name, subjects, a summary and an ISBN."""
+    """A record with a language, a title, one name or two, subjects, a summary and an ISBN."""
     record = pymarc.Record(force_utf8=True)
     record.add_field(pymarc.Field("001", data=f"made-{number}"))
+    record.add_field(pymarc.Field("008", data=f"850101s1985    xx {'':17}{rng.choice(_LANGUAGES)} d"))
     thing, other = rng.sample(_THINGS, 2)
     said = " ".join(rng.choices(_THINGS, k=rng.randrange(5, 60)))
     for tag, code, value in (
@@ -94,6 +96,7 @@ def _made(rng: random.Random, number: int) -> bytes:
         ("245", "a", f"{rng.choice(_KINDS).format(thing)} /"),
         ("520", "a", f"On {thing} and {other}. {said}."),
         *(("650", "a", subject) for subject in rng.sample(_SUBJECTS, 2)),
+        *(("700", "a", name) for name in rng.sample(_NAMES, number % 2)),
     ):
         record.add_field(pymarc.Field(tag, pymarc.Indicators(" ", " "), [pymarc.Subfield(code, value)]))
     return bytes(record.as_marc())
