@@ -155,10 +155,12 @@ def _answer(cluster: Cluster, index: str, body: Mapping[str, Any], *, tied: bool
         return error.status, error.kind
     answer["hits"]["max_score"] = _rounded(answer["hits"]["max_score"])
     for hit in answer["hits"]["hits"]:
-        for ours in (OBJECT, BANDS):
-            hit.get("_source", {}).pop(ours, None)
         hit["_score"] = _rounded(hit["_score"])
-        del hit["_index"]
+    offered = [option for told in answer.get("suggest", {}).get("s", ()) for option in told["options"]]
+    for document in (*answer["hits"]["hits"], *(option for option in offered if "_index" in option)):
+        for ours in (OBJECT, BANDS):
+            document.get("_source", {}).pop(ours, None)
+        del document["_index"]
     if tied:  # which of two equal scores comes first depends on who was written last
         answer["hits"]["hits"].sort(key=lambda hit: (-hit["_score"], hit["_id"]))
     return {name: answer[name] for name in ("hits", "aggregations", "suggest") if name in answer}
