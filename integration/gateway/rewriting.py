@@ -15,7 +15,7 @@ from integration.gateway.positions import Path, Place
 from integration.gateway.sides import Side
 from integration.search import knn
 from integration.search.hits import worked_out
-from integration.search.plan import BEST, SIMILAR, Body, found_by
+from integration.search.plan import BEST, Body, found_by, nearest_by
 from integration.search.ranks import Ranks, Record
 from mappings.errors import RequestError
 from mappings.scripts import SMALLEST, Pair, distance_script, score_script
@@ -57,13 +57,13 @@ def candidates(tree: Body, one: Side) -> Body:
         query = knn.narrowed(query, one.pairs, one.k)
     elif one.plugin == "knn-score":
         query = knn.hammingbit(one.pairs[0], query["script_score"]["query"], one.least)
-    return {**_context(tree, one.place.path), **found_by(query, one.k), **SIMILAR}
+    return {**_context(tree, one.place.path), **nearest_by(query, one.k)}
 
 
 def similar_query(pairs: Sequence[Pair], filters: Sequence[Body], excluded: Sequence[Body], *, least: float) -> Body:
     """What is at least so similar, by similarity alone; all of `filters` hold, and none of `excluded`.
 
-    What is not scores 0, and stays out by the body's `SIMILAR`.
+    What is not scores 0, and stays out by `nearest_by`.
     """
     inner = {"bool": {"filter": list(filters) or [_ALL], **({"must_not": list(excluded)} if excluded else {})}}
     script = score_script(pairs, weight=1.0, saturation=1.0, min_similarity=least)

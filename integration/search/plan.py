@@ -225,7 +225,7 @@ def _by_both(request: SearchRequest, target: Target, pairs: Sequence[Pair], filt
     words = words_query(request.text or "", target.words)
     others = _restricted(request, filters, without=[words])
     similar = _similar_query(request, target, pairs, others, 1.0)
-    candidates = {**found_by(similar, most_similar(request, target)), **SIMILAR}
+    candidates = nearest_by(similar, most_similar(request, target))
     weight = _given(request.weight, target.weight)
     query: Body = {"bool": {"should": [words], "minimum_should_match": 1, **_restricted(request, filters)}}
     if weight > 0:  # at 0 the engine's own order is BM25's to the last bit; s / (s + c) could round two scores to one
@@ -240,7 +240,7 @@ def _by_ranks(request: SearchRequest, target: Target, pairs: Sequence[Pair], fil
     k = check_length(most_similar(request, target))
     restricted = _restricted(request, filters)
     query: Body = {"bool": {"must": [words_query(request.text or "", target.words)], **restricted}}
-    codes = {**found_by(_similar_query(request, target, pairs, restricted, 1.0), k), **SIMILAR}
+    codes = nearest_by(_similar_query(request, target, pairs, restricted, 1.0), k)
     body = {"query": query, "from": request.start, "size": request.size, **_shown(target, pairs)}
     weight = _given(request.weight, target.weight)
     return SearchPlan("exact", target.index, codes, body, weight, target.saturation, listed=found_by(query, k))
@@ -249,6 +249,11 @@ def _by_ranks(request: SearchRequest, target: Target, pairs: Sequence[Pair], fil
 def found_by(query: Body, most: int) -> Body:
     """The request for the ids of the `most` best hits."""
     return {"query": query, "size": most, "_source": False, "track_total_hits": False, "sort": ORDER}
+
+
+def nearest_by(query: Body, most: int) -> Body:
+    """The request for the ids of the `most` most similar, where what is not similar enough scores 0."""
+    return {**found_by(query, most), **SIMILAR}
 
 
 def _similar_query(request: SearchRequest, target: Target, pairs: Sequence[Pair], clauses: Body, weight: float) -> Body:

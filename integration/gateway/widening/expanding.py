@@ -14,7 +14,7 @@ from integration.gateway.rewriting import Found, replaced, similar_query, these
 from integration.gateway.widening.relaxing import relaxed, unnamed
 from integration.gateway.widening.reranking import Codes, at, pairs_for, reranked
 from integration.gateway.widening.words import Fields, Words
-from integration.search.plan import SIMILAR, Body, Target, found_by
+from integration.search.plan import Body, Target, nearest_by
 from mappings.errors import RequestError
 
 
@@ -44,7 +44,7 @@ def expansion(tree: Body, words: Words, fields: Fields, targets: Sequence[Target
     filters = [unnamed(replaced(tree, words.path, limits)["query"]), *([near] if near else [])]
     query = similar_query(pairs, filters, [unnamed(tree["query"])], least=least)
     limited = {"timeout": tree["timeout"]} if "timeout" in tree else {}
-    return Expansion(unnamed(limits), {**limited, **found_by(query, k), **SIMILAR}, k, least)
+    return Expansion(unnamed(limits), {**limited, **nearest_by(query, k)}, k, least)
 
 
 def expanded(tree: Body, words: Words, script: Any, limits: Body, found: Found) -> Body:
